@@ -1,0 +1,185 @@
+"""Integrations, what they delivered, and the state of every alert."""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from incidents.models import Incident
+from people.actors import Actor
+from people.models import Team
+
+
+class Integration(models.Model):
+    """A source of alerts, with a token of its own. Fingerprints and group keys count within it."""
+
+    class Kind(models.TextChoices):
+        ALERTMANAGER = "alertmanager", "Alertmanager"
+        GRAFANA = "grafana", "Grafana"
+        GENERIC = "generic", "Generic"
+
+    PREFIX = "bli_"
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.ALERTMANAGER)
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations")
+    token_hash = models.CharField(max_length=64, unique=True)
+    token_hint = models.CharField(max_length=12)
+    is_active = models.BooleanField(default=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name", "id")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @staticmethod
+    def new_token() -> str:
+        return Integration.PREFIX + secrets.token_urlsafe(32)
+
+    @staticmethod
+    def hash_of(token: str) -> str:
+        return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class RawBody(models.Model):
+    """The bytes of a delivery as they came, once for each content."""
+
+    sha256 = models.BinaryField(primary_key=True, max_length=32)
+    body = models.BinaryField()
+
+    def __str__(self) -> str:
+        return bytes(self.sha256).hex()
+
+
+class Group(models.Model):
+    """An Alertmanager group as heard of from one integration, and the incident that it leads to now.
+
+    Its row is the first lock that a delivery takes, so deliveries of one group pass one after another.
+    """
+
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="groups")
+    key_hash = models.CharField(max_length=64)  # sha256 of the group key, whose length has no bound
+    key = models.TextField()
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alert_groups")
+    truncated = models.PositiveIntegerField(default=0)  # alerts that Alertmanager cut off the last delivery
+    last_seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["integration", "key_hash"], name="one_row_per_group_key")
+        ]
+
+    def __str__(self) -> str:
+        return self.key[:80]
+
+
+class Delivery(models.Model):
+    """One POST of an integration and what became of it."""
+
+    class Outcome(models.TextChoices):
+        TAKEN = "taken", "Taken"
+        REFUSED = "refused", "Refused"
+
+    id = models.UUIDField(primary_key=True)
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="deliveries")
+    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    received_at = models.DateTimeField()
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    status = models.PositiveSmallIntegerField()  # the HTTP status that was answered
+    reason = models.TextField(blank=True)  # why it was refused
+    raw = models.ForeignKey(RawBody, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    size = models.PositiveIntegerField()
+    counts = models.JSONField(default=dict)  # {"received", "opened", "changed", "unchanged", "resolved", "quarantined"}
+    incidents = models.JSONField(default=list)  # numbers of the incidents that it touched
+    quarantined = models.JSONField(default=list)  # [{"position", "reason", "raw"}]
+
+    class Meta:
+        ordering = ("-received_at", "-id")
+        indexes: ClassVar = [
+            # an integration's last deliveries
+            models.Index(fields=["integration", "-received_at"], name="delivery_latest"),
+            # all deliveries, newest first
+            models.Index(fields=["-received_at", "-id"], name="delivery_newest"),
+            # what was refused, in whole or in part
+            models.Index(
+                fields=["-received_at"], condition=Q(outcome="refused") | ~Q(quarantined=[]), name="delivery_faulty"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def firing(self) -> AlertQuerySet:
+        return self.filter(status=Alert.Status.FIRING)
+
+    def for_actor(self, actor: Actor | None) -> AlertQuerySet:
+        """Alerts without an incident, and those of incidents that this actor may see."""
+        visible = Incident.objects.for_actor(actor)
+        return self.filter(Q(incident=None) | Q(incident__in=visible.values("id"))) if actor else self.none()
+
+
+class Alert(models.Model):
+    """One instance of an alert: a fingerprint that started at a moment.
+
+    At most one instance of a fingerprint is open, kept so by a constraint. Resolved is final for an instance; one
+    whose start was overtaken by another, or lies within a resolved one, is resolved too and marked superseded.
+    """
+
+    class Status(models.TextChoices):
+        FIRING = "firing", "Firing"
+        RESOLVED = "resolved", "Resolved"
+        STALE = "stale", "Stale"
+
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="alerts")
+    fingerprint = models.CharField(max_length=64)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    status = models.CharField(max_length=10, choices=Status.choices)
+    was = models.CharField(max_length=10, blank=True)  # the status before the last delivery that brought it; "" if new
+    superseded = models.BooleanField(default=False)
+    provisional_since = models.DateTimeField(null=True)  # it fires again with the start at which it had resolved
+    name = models.CharField(max_length=300, blank=True)
+    labels = models.JSONField(default=dict)
+    annotations = models.JSONField(default=dict)
+    generator_url = models.TextField(blank=True)
+    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="alerts")
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    objects: ClassVar = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-starts_at", "-id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["integration", "fingerprint", "starts_at"], name="one_row_per_instance"),
+            models.UniqueConstraint(
+                fields=["integration", "fingerprint"],
+                condition=Q(status="firing"),
+                name="one_open_instance_per_fingerprint",
+            ),
+        ]
+        indexes: ClassVar = [
+            # the firing alerts of an incident, and the count of them
+            models.Index(fields=["incident"], condition=Q(status="firing"), name="alert_firing"),
+            # the list of alerts, newest first
+            models.Index(fields=["-starts_at", "-id"], name="alert_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name or self.fingerprint} {self.status}"
+
+    @property
+    def provisional(self) -> bool:
+        return self.provisional_since is not None

@@ -1,0 +1,34 @@
+"""Text from outside, made fit for a database: PostgreSQL holds neither U+0000 nor lone surrogates."""
+
+from typing import Any
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def storable(text: str) -> str:
+    """The text with U+0000 and lone surrogates replaced by U+FFFD; nothing else is touched or normalised."""
+    if "\x00" in text:
+        text = text.replace("\x00", REPLACEMENT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
+
+
+def storable_json(value: Any) -> Any:
+    """The same for every string within a JSON value, keys included."""
+    match value:
+        case str():
+            return storable(value)
+        case dict():
+            return {storable(k): storable_json(v) for k, v in value.items()}
+        case list():
+            return [storable_json(v) for v in value]
+    return value
+
+
+def shortened(text: str, length: int) -> str:
+    """The text on one line, cut with an ellipsis where it is longer than `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"

@@ -1,0 +1,260 @@
+"""Every setting, typed, from the environment (BURNLINE_*, DATABASE_URL, REDIS_URL); faults are listed all at once."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import dj_database_url
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _http_origin(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/")):
+        raise ValueError("must be an origin such as https://burnline.example.com, without a path")
+    return value.rstrip("/")
+
+
+def _database(value: str) -> str:
+    if value and not value.startswith(("postgres://", "postgresql://", "sqlite://")):
+        raise ValueError("must begin with postgresql:// or sqlite://")
+    return value
+
+
+class Environment(BaseSettings):
+    """What the environment may say. Variables are named BURNLINE_<FIELD>, except the two URLs."""
+
+    model_config = SettingsConfigDict(env_prefix="BURNLINE_", extra="ignore", env_ignore_empty=True)
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    data_dir: Path = BASE_DIR / "var"
+    public_url: Annotated[str, AfterValidator(_http_origin)] = ""
+    database_url: Annotated[str, AfterValidator(_database), Field(validation_alias="DATABASE_URL")] = ""
+    redis_url: Annotated[str, Field(validation_alias="REDIS_URL", pattern=r"^$|^(rediss?|unix)://")] = ""
+    secret_key: Annotated[str, Field(min_length=32)] = "-" * 32
+    admin_email: str = "admin@burnline.localhost"
+    admin_password: str = ""
+    allowed_hosts: str = ""  # comma separated, beside the host of public_url
+    metrics_token: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    web_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    web_threads: Annotated[int, Field(ge=1, le=256)] = 16
+    reopen_window: Annotated[int, Field(ge=0)] = 30 * 60  # seconds
+    provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
+    login_attempts_per_hour: Annotated[int, Field(ge=1)] = 20
+
+    @property
+    def origin(self) -> str:
+        """Where people and Alertmanager reach us."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def _environment() -> Environment:
+    try:
+        env = Environment()
+    except ValidationError as exc:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        sys.exit(f"burnline: the settings are wrong: {faults}")
+    return env.model_copy(update={"data_dir": env.data_dir.expanduser().resolve(), "public_url": env.origin})
+
+
+def _kept_secret_key(folder: Path) -> str:
+    """The key of this data folder, made at its first use."""
+    path = folder / "secret_key"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    except OSError as exc:
+        sys.exit(f"burnline: cannot write to the data folder {folder}: {exc.strerror}. Choose another with DATA_DIR=...")
+    with os.fdopen(handle, "w") as file:
+        key = secrets.token_urlsafe(50)
+        file.write(key)
+    return key
+
+
+ENV = _environment()
+_public = urlsplit(ENV.public_url)
+_https = _public.scheme == "https"
+
+SECRET_KEY = ENV.secret_key if ENV.secret_key.strip("-") else _kept_secret_key(ENV.data_dir)
+DEBUG = False
+ALLOWED_HOSTS = [
+    *{_public.hostname or "127.0.0.1", *filter(None, ENV.allowed_hosts.split(","))},
+    *(["127.0.0.1", "localhost", "[::1]"] if ENV.host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "::") else []),
+]
+CSRF_TRUSTED_ORIGINS = [ENV.public_url]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "common",
+    "people",
+    "catalog",
+    "oncall",
+    "notifications",
+    "slos",
+    "incidents",
+    "alerts",
+    "postmortems",
+    "home",
+]
+
+MIDDLEWARE = [
+    "common.headers.on_every_answer",
+    "alerts.middleware.straight_to_ingest",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "people.middleware.known_actor",
+    "people.middleware.ByMatrix",
+    "common.middleware.Refusals",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "people.context.actor",
+            ],
+        },
+    }
+]
+
+if ENV.database_url.startswith(("postgres://", "postgresql://")):
+    _database_settings = dj_database_url.parse(ENV.database_url)
+    DATABASES = {
+        "default": {
+            **_database_settings,
+            "CONN_MAX_AGE": None,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {
+                **_database_settings.get("OPTIONS", {}),
+                "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s",
+            },
+        }
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(
+                dj_database_url.parse(ENV.database_url)["NAME"]
+                if ENV.database_url
+                else ENV.data_dir / "burnline.sqlite3"
+            ),
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000;",
+            },
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "people.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "/"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ENV.data_dir / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = 3600
+
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SESSION_COOKIE_NAME = "__Host-burnline" if _https else "burnline"
+SESSION_COOKIE_AGE = 7 * 24 * 3600
+SESSION_COOKIE_SECURE = _https
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-burnline-csrf" if _https else "burnline-csrf"
+CSRF_COOKIE_SECURE = _https
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "common.pages.csrf_refused"
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _https
+SECURE_HSTS_PRELOAD = False
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
+WEBHOOK_MAX_BYTES = 32 << 20
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["people.authentication.Bearer", "people.authentication.Session"],
+    "DEFAULT_PERMISSION_CLASSES": ["people.permissions.ByMatrix"],
+    "DEFAULT_RENDERER_CLASSES": ["common.rest.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["common.rest.JsonParser"],
+    "DEFAULT_PAGINATION_CLASS": "common.keyset.ApiPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "common.schema.Operations",
+    "EXCEPTION_HANDLER": "common.problems.handle",
+    "PAGE_SIZE": 25,
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Burnline",
+    "DESCRIPTION": "Incident response and postmortems for teams that run AI-backed services.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["people.permissions.ByMatrix"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": ENV.log_level},
+}

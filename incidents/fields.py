@@ -1,0 +1,103 @@
+"""Changing what an incident says of itself: title, severity, service, ..., and the five moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from common.errors import Invalid, VersionMoved
+from common.text import storable, storable_json
+from incidents import timeline
+from incidents.models import Entry, Incident
+from people import access
+from people.actors import Actor
+
+CHANGEABLE = (
+    *("title", "summary", "severity", "kind", "service", "team", "model", "labels", "links"),
+    *("is_private", "is_drill"),
+)
+MOMENTS = ("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at")
+_FOR_MANAGERS = ("is_private", "is_drill", *MOMENTS)
+
+
+@transaction.atomic
+def change(
+    incident: Incident,
+    changes: Mapping[str, Any],
+    *,
+    by: Actor,
+    now: datetime,
+    reason: str = "",
+    version: int | None = None,
+) -> bool:
+    """Set fields and moments; one entry for each that differs. False when nothing does.
+
+    `version` is the one that the caller has seen: VersionMoved when it is no longer that. Moments, privacy and drill are
+    for managers of the team, and a moment needs a `reason`. Raises Invalid, Forbidden, VersionMoved.
+    """
+    Incident.objects.select_for_update().filter(pk=incident.pk).exists()
+    incident.refresh_from_db()
+    if version is not None and version != incident.version:
+        raise VersionMoved(f"{incident} was changed by somebody else.")
+    cleaned = {name: _clean(value) for name, value in changes.items()}
+    different = {name: value for name, value in cleaned.items() if getattr(incident, name) != value}
+    if not different:
+        return False
+    if any(name in _FOR_MANAGERS for name in different):
+        access.require(by, access.Act.MANAGE, incident.team)
+    _check(incident, different, now, reason)
+    drafts = [(incident, _entry(incident, name, value, by, now, reason)) for name, value in different.items()]
+    Incident.objects.filter(pk=incident.pk).update(**different, version=F("version") + 1, updated_at=now)
+    for name, value in different.items():
+        setattr(incident, name, value)
+    incident.version += 1
+    incident.updated_at = now
+    timeline.append(drafts, now=now)
+    return True
+
+
+def _check(incident: Incident, different: Mapping[str, Any], now: datetime, reason: str) -> None:
+    if "title" in different and not different["title"].strip():
+        raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
+    moments = {name: different.get(name, getattr(incident, name)) for name in MOMENTS}
+    changed = [name for name in MOMENTS if name in different]
+    if not changed:
+        return
+    if not reason.strip():
+        raise Invalid("Say why the moment is corrected.", errors=[("reason", "Correcting a moment needs a reason.")])
+    for name in changed:
+        if moments[name] is not None and moments[name] > now:
+            raise Invalid("A moment cannot lie in the future.", errors=[(name, "This lies in the future.")])
+    known = [(name, moments[name]) for name in MOMENTS if moments[name] is not None]
+    for (earlier, first), (later, second) in zip(known, known[1:], strict=False):
+        if first > second:
+            raise Invalid(
+                "The moments are out of order.",
+                errors=[(later if later in different else earlier, f"{later} lies before {earlier}.")],
+            )
+
+
+def _entry(
+    incident: Incident, name: str, value: Any, by: Actor, now: datetime, reason: str
+) -> timeline.Draft:
+    kind = Entry.Kind.FIELD_CHANGED
+    if name in MOMENTS:
+        kind = Entry.Kind.MOMENT_CORRECTED
+    elif name == "severity":
+        kind = Entry.Kind.SEVERITY_CHANGED
+    data = {"field": name, "from": _shown(getattr(incident, name)), "to": _shown(value)}
+    return timeline.Draft(kind, by, now, text=reason, data=data)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return getattr(value, "slug", value)
+
+
+def _clean(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else storable_json(value)

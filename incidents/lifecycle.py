@@ -1,0 +1,179 @@
+"""How an incident opens and how its status moves; the table of allowed moves is here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+
+from common.errors import DomainError, Invalid
+from common.text import shortened, storable
+from incidents import responding, timeline
+from incidents.models import Counter, Entry, Incident
+from people.actors import Actor
+
+Status = Incident.Status
+
+MOVES: Mapping[str, tuple[Status, ...]] = {
+    Status.TRIGGERED: (Status.ACKNOWLEDGED, Status.MITIGATED, Status.RESOLVED, Status.DISMISSED, Status.MERGED),
+    Status.ACKNOWLEDGED: (Status.TRIGGERED, Status.MITIGATED, Status.RESOLVED, Status.DISMISSED, Status.MERGED),
+    Status.MITIGATED: (Status.ACKNOWLEDGED, Status.RESOLVED, Status.DISMISSED, Status.MERGED),
+    Status.RESOLVED: (Status.ACKNOWLEDGED, Status.CLOSED, Status.DISMISSED, Status.MERGED),
+    Status.CLOSED: (Status.RESOLVED,),
+    Status.DISMISSED: (Status.TRIGGERED,),
+    Status.MERGED: (Status.TRIGGERED,),
+}
+
+# The moments that a status brings, in their order; going back to a status clears those after it.
+_MOMENTS = {
+    Status.ACKNOWLEDGED: "acknowledged_at",
+    Status.MITIGATED: "mitigated_at",
+    Status.RESOLVED: "resolved_at",
+    Status.CLOSED: "closed_at",
+}
+_ORDER = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
+
+
+class NotAllowed(DomainError):
+    """The status does not allow this move. `extra["allowed"]` are the statuses that it does allow."""
+
+    code = "transition_not_allowed"
+
+
+class AlreadyHandled(DomainError):
+    """Somebody else was first."""
+
+    code = "already_handled"
+
+
+class AnotherIsOpen(DomainError):
+    """The alerts of this incident have opened another one since."""
+
+    code = "another_is_open"
+
+
+@transaction.atomic
+def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
+    """Open an incident by hand. `fields` are Incident's own; who declares is its first responder."""
+    incident = open_incident(
+        title, by=by, now=now, opening=(), **{"detected_at": now, **{k: v for k, v in fields.items() if v is not None}}
+    )
+    if by.user is not None and by.token is None:
+        responding.join(incident, by.user, now=now)
+    return incident
+
+
+def open_incident(title: str, *, by: Actor, now: datetime, opening: Iterable[timeline.Draft], **fields: Any) -> Incident:
+    """Insert an incident with its next number, an `opened` entry, and the entries of `opening`: three statements.
+
+    Raises IntegrityError where another open incident has the correlation key. Needs a transaction.
+    """
+    title = shortened(storable(title), 300)
+    if not title:
+        raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
+    incident = Incident(number=next_number(), title=title, created_at=now, updated_at=now, **fields)
+    opened = timeline.Draft(
+        Entry.Kind.OPENED, by, now, data={"title": incident.title, "severity": incident.severity, "kind": incident.kind}
+    )
+    return timeline.begin(incident, [opened, *opening], now=now)
+
+
+def next_number() -> int:
+    """The next incident number; given back if the transaction rolls back."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {Counter._meta.db_table} SET last = last + 1 WHERE name = 'incident' RETURNING last")
+        return int(cursor.fetchone()[0])
+
+
+@transaction.atomic
+def acknowledge(incident: Incident, *, by: Actor, now: datetime) -> None:
+    """Take a triggered incident; who was not first is told who was."""
+    if not move(incident, Status.ACKNOWLEDGED, by=by, now=now):
+        last = incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED).order_by("-seq").first()
+        who = f" by {last.actor_name}" if last else ""
+        raise AlreadyHandled(f"{incident} is already taken{who}.")
+
+
+@transaction.atomic
+def move(
+    incident: Incident,
+    to: Status,
+    *,
+    by: Actor,
+    now: datetime,
+    note: str = "",
+    reason: str = "",
+    merged_into: Incident | None = None,
+) -> bool:
+    """Bring the incident to a status. True when this call moved it, False when it was there already: then nothing is
+    written. `dismissed` needs a reason, `merged` the incident that it goes into. Raises NotAllowed, Invalid."""
+    if to == Status.DISMISSED and not reason.strip():
+        raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
+    while True:
+        incident.refresh_from_db(fields=["status", "version", *_MOMENTS.values()])
+        before = Status(incident.status)
+        if before == to:
+            return False
+        if to not in MOVES[before]:
+            raise NotAllowed(
+                f"{incident} is {before.label.lower()}: it cannot become {to.label.lower()}.",
+                extra={"allowed": [str(status) for status in MOVES[before]]},
+            )
+        target = _merge_target(incident, merged_into) if to == Status.MERGED else None
+        changes = {**_moments(to, now), "status": to, "reason": storable(reason) if to == Status.DISMISSED else ""}
+        changes["merged_into"] = target
+        try:
+            with transaction.atomic():
+                claimed = Incident.objects.filter(id=incident.id, status=before).update(
+                    **changes, version=F("version") + 1, updated_at=now
+                )
+        except IntegrityError as exc:
+            raise AnotherIsOpen(f"The alerts of {incident} have opened another incident since.") from exc
+        if claimed:
+            break
+    incident.refresh_from_db()
+    timeline.record(
+        incident,
+        Entry.Kind.STATUS_CHANGED,
+        actor=by,
+        at=now,
+        text=note,
+        **{"from": before, "to": to},
+        **({"reason": reason} if reason else {}),
+        **({"into": target.number} if target else {}),
+    )
+    if target is not None:
+        incident.merged.update(merged_into=target)
+        timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=incident.title)
+    elif before == Status.MERGED:
+        incident.refresh_from_db()
+    if to == Status.ACKNOWLEDGED and by.user is not None and by.token is None:
+        responding.join(incident, by.user, now=now)
+    return True
+
+
+def reopened_status(incident: Incident) -> Status:
+    """Where an incident goes when its alerts start again: back to those who had it, or to be taken anew."""
+    return Status.ACKNOWLEDGED if incident.acknowledged_at else Status.TRIGGERED
+
+
+def _moments(to: Status, now: datetime) -> dict[str, datetime | None]:
+    """The moment that `to` brings, and those after it cleared."""
+    if to not in _ORDER:
+        return {}
+    later = _ORDER[_ORDER.index(to) + 1 :]
+    moments: dict[str, datetime | None] = {_MOMENTS[status]: None for status in later}
+    if to in _MOMENTS:
+        moments[_MOMENTS[to]] = now
+    return moments
+
+
+def _merge_target(incident: Incident, into: Incident | None) -> Incident:
+    if into is None:
+        raise Invalid("Name the incident that it goes into.", errors=[("merged_into", "Which incident?")])
+    if into.pk == incident.pk or into.status == Status.MERGED:
+        raise Invalid("Choose an incident that is not itself merged.", errors=[("merged_into", "Not into this one.")])
+    return into

@@ -1,0 +1,296 @@
+"""Incidents, their timelines, the people in them, and the SLOs that they burned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from catalog.models import Model, Service
+from people.actors import Actor, ActorType
+from people.models import Discipline, Role, Team, Token, User
+from slos.models import Slo
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    def open(self) -> IncidentQuerySet:
+        return self.filter(status__in=Incident.OPEN)
+
+    def for_actor(self, actor: Actor | None) -> IncidentQuerySet:
+        """What this actor may see: private ones only as a responder of it, a manager of its team, or an admin."""
+        if actor is None:
+            return self.none()
+        user = actor.user
+        if user is None or user.is_admin:
+            return self
+        return self.filter(
+            Q(is_private=False)
+            | Q(id__in=Responder.objects.filter(user=user).values("incident"))
+            | Q(team__in=user.memberships.filter(role="manager").values("team"))
+        )
+
+
+class Incident(models.Model):
+    """The fold of its timeline. Only `lifecycle` and `fields` change it, only `timeline` moves its head."""
+
+    class Status(models.TextChoices):
+        TRIGGERED = "triggered", "Triggered"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        MITIGATED = "mitigated", "Mitigated"
+        RESOLVED = "resolved", "Resolved"
+        CLOSED = "closed", "Closed"
+        DISMISSED = "dismissed", "Dismissed"
+        MERGED = "merged", "Merged"
+
+    class Severity(models.TextChoices):
+        SEV1 = "sev1", "SEV1"
+        SEV2 = "sev2", "SEV2"
+        SEV3 = "sev3", "SEV3"
+        SEV4 = "sev4", "SEV4"
+        SEV5 = "sev5", "SEV5"
+
+    class Kind(models.TextChoices):
+        AVAILABILITY = "availability", "Availability"
+        LATENCY = "latency", "Latency"
+        QUALITY = "quality", "Model quality"
+        DRIFT = "drift", "Drift"
+        DATA = "data", "Data"
+        COST = "cost", "Cost"
+        SECURITY = "security", "Security"
+        OTHER = "other", "Other"
+
+    OPEN = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
+
+    number = models.PositiveIntegerField(unique=True)
+    title = models.CharField(max_length=300)
+    summary = models.TextField(blank=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.TRIGGERED)
+    severity = models.CharField(max_length=4, choices=Severity.choices, default=Severity.SEV3)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.OTHER)
+    is_private = models.BooleanField(default=False)
+    is_drill = models.BooleanField(default=False)
+    service = models.ForeignKey(Service, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents")
+    model = models.ForeignKey(Model, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="incidents")
+    labels = models.JSONField(default=dict, blank=True)
+    links = models.JSONField(default=list, blank=True)  # [{"title", "url"}]
+
+    started_at = models.DateTimeField(null=True, blank=True)
+    detected_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    mitigated_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    reason = models.TextField(blank=True)  # why it was dismissed
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
+    correlation_key = models.CharField(max_length=100, blank=True)  # what later alerts find it by; "" when declared
+
+    last_seq = models.PositiveIntegerField(default=0)
+    last_hash = models.CharField(max_length=64, blank=True)
+    last_entry_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects: ClassVar = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["correlation_key"],
+                condition=Q(status__in=("triggered", "acknowledged", "mitigated")) & ~Q(correlation_key=""),
+                name="one_open_incident_per_correlation_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="merged", merged_into__isnull=False)
+                | ~Q(status="merged") & Q(merged_into__isnull=True),
+                name="merged_means_merged_into_another",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="dismissed") | ~Q(reason=""), name="a_dismissed_incident_says_why"
+            ),
+        ]
+        indexes: ClassVar = [
+            # the list of open incidents, whatever the number of old ones
+            models.Index(
+                fields=["severity", "id"],
+                condition=Q(status__in=("triggered", "acknowledged", "mitigated")),
+                name="incident_open",
+            ),
+            # lists by the moment of opening
+            models.Index(fields=["created_at", "id"], name="incident_opened"),
+        ]
+
+    def __str__(self) -> str:
+        return f"INC-{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("incident-detail", args=[self.number])
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def since(self) -> datetime:
+        """From when its age is counted: the start of the impact where it is known, else its opening."""
+        return self.started_at or self.detected_at or self.created_at
+
+
+class Counter(models.Model):
+    """The last number given out under a name. Taken in the transaction that uses it, so none is burned."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    last = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.last}"
+
+
+class Entry(models.Model):
+    """One line of a timeline. Written by `timeline` alone; triggers refuse any later change."""
+
+    class Kind(models.TextChoices):
+        NOTE = "note", "Note"
+        OBSERVATION = "observation", "Observation"
+        HYPOTHESIS = "hypothesis", "Hypothesis"
+        DECISION = "decision", "Decision"
+        ACTION = "action", "Action"
+        UPDATE = "update", "Update"
+        OPENED = "opened", "Opened"
+        STATUS_CHANGED = "status_changed", "Status changed"
+        MOMENT_CORRECTED = "moment_corrected", "Moment corrected"
+        FIELD_CHANGED = "field_changed", "Field changed"
+        SEVERITY_CHANGED = "severity_changed", "Severity changed"
+        ALERTS_FIRED = "alerts_fired", "Alerts fired"
+        ALERTS_RESOLVED = "alerts_resolved", "Alerts resolved"
+        ALL_CLEAR = "all_clear", "All clear"
+        ROLE_ASSIGNED = "role_assigned", "Role assigned"
+        ROLE_ENDED = "role_ended", "Role ended"
+        RESPONDER_ASKED = "responder_asked", "Responder asked"
+        RESPONDER_JOINED = "responder_joined", "Responder joined"
+        RESPONDER_LEFT = "responder_left", "Responder left"
+        MERGED_IN = "merged_in", "Merged in"
+        SPLIT_OFF = "split_off", "Split off"
+        LINK_ADDED = "link_added", "Link added"
+        AMENDED = "amended", "Amended"
+        SLO_LINKED = "slo_linked", "SLO linked"
+        POSTMORTEM_STARTED = "postmortem_started", "Postmortem started"
+
+    WRITTEN = (Kind.NOTE, Kind.OBSERVATION, Kind.HYPOTHESIS, Kind.DECISION, Kind.ACTION, Kind.UPDATE)
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="entries")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    at = models.DateTimeField()  # when it happened
+    recorded_at = models.DateTimeField()  # when it was written down
+    actor_type = models.CharField(max_length=10, choices=ActorType.choices)
+    actor_user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_token = models.ForeignKey(Token, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_source = models.CharField(max_length=100, blank=True)  # which integration, for alerts
+    actor_name = models.CharField(max_length=150)
+    text = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+    amends = models.PositiveIntegerField(null=True)  # the seq of the entry that this one corrects
+    key = models.CharField(max_length=200, blank=True)  # the caller's own, which makes asking twice harmless
+    content_hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("incident", "seq")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "seq"], name="one_entry_per_seq"),
+            models.UniqueConstraint(fields=["incident", "key"], condition=~Q(key=""), name="one_entry_per_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.incident} #{self.seq} {self.kind}"
+
+
+class Responder(models.Model):
+    """Somebody asked to an incident, in it, or gone from it; with the discipline in which they came."""
+
+    class State(models.TextChoices):
+        ASKED = "asked", "Asked"
+        JOINED = "joined", "Joined"
+        LEFT = "left", "Left"
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="responders")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    discipline = models.ForeignKey(Discipline, null=True, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices)
+    asked_at = models.DateTimeField(null=True)
+    joined_at = models.DateTimeField(null=True)
+    left_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "user"], name="one_responder_row_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.incident}"
+
+
+class RoleAssignment(models.Model):
+    """Who holds a role in an incident, from when to when."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="role_assignments")
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    is_exclusive = models.BooleanField()
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("role__position", "since")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["incident", "role"],
+                condition=Q(ended_at=None, is_exclusive=True),
+                name="one_holder_of_an_exclusive_role",
+            ),
+            models.UniqueConstraint(
+                fields=["incident", "role", "user"], condition=Q(ended_at=None), name="a_role_is_held_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} as {self.role} in {self.incident}"
+
+
+class SloLink(models.Model):
+    """That an incident touched an SLO, and when; what it burned is computed from the ledger, never stored here."""
+
+    class Origin(models.TextChoices):
+        LABEL = "label", "by an alert's label"
+        RULE = "rule", "by a rule"
+        PERSON = "person", "by a person"
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="slo_links")
+    slo = models.ForeignKey(Slo, on_delete=models.PROTECT, related_name="incident_links")
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    impact_from = models.DateTimeField(null=True)  # null: the incident's own start
+    impact_to = models.DateTimeField(null=True)  # null: the incident's mitigation or resolution, or now
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "slo"], name="an_slo_is_linked_once"),
+            models.CheckConstraint(
+                condition=Q(impact_from=None) | Q(impact_to=None) | Q(impact_to__gt=models.F("impact_from")),
+                name="impact_ends_after_it_begins",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slo} in {self.incident}"

@@ -1,0 +1,140 @@
+"""Who responds: asked, joined, left; and who holds which role."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from common.errors import Invalid
+from incidents import timeline
+from incidents.models import Entry, Incident, Responder, RoleAssignment
+from people import access
+from people.actors import Actor, person
+from people.models import Discipline, Role, User
+
+
+@transaction.atomic
+def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None = None) -> Responder:
+    """Ask somebody to come. Whoever is asked or in already stays as they are, with the discipline that is now named."""
+    _must_be_able_to_respond(user)
+    wanted = discipline or user.discipline
+    responder, is_new = Responder.objects.select_for_update().get_or_create(
+        incident=incident,
+        user=user,
+        defaults={"discipline": wanted, "state": Responder.State.ASKED, "asked_at": now},
+    )
+    if not is_new:
+        if discipline is not None and responder.discipline_id != discipline.pk:
+            responder.discipline = discipline
+            responder.save(update_fields=["discipline"])
+        if responder.state != Responder.State.LEFT:
+            return responder
+        responder.state, responder.asked_at, responder.left_at = Responder.State.ASKED, now, None
+        responder.joined_at = None
+        responder.save(update_fields=["state", "asked_at", "joined_at", "left_at"])
+    timeline.record(incident, Entry.Kind.RESPONDER_ASKED, actor=by, at=now, **_about(user, responder.discipline))
+    return responder
+
+
+@transaction.atomic
+def join(incident: Incident, user: User, *, now: datetime, discipline: Discipline | None = None) -> Responder:
+    """Come in oneself. Harmless when already in."""
+    _must_be_able_to_respond(user)
+    wanted = discipline or user.discipline
+    responder, is_new = Responder.objects.select_for_update().get_or_create(
+        incident=incident,
+        user=user,
+        defaults={"discipline": wanted, "state": Responder.State.JOINED, "joined_at": now},
+    )
+    if not is_new:
+        if responder.state == Responder.State.JOINED and (not discipline or responder.discipline_id == discipline.pk):
+            return responder
+        was_in = responder.state == Responder.State.JOINED
+        responder.discipline = discipline or responder.discipline or wanted
+        responder.state, responder.left_at = Responder.State.JOINED, None
+        responder.joined_at = responder.joined_at if was_in else now
+        responder.save(update_fields=["discipline", "state", "joined_at", "left_at"])
+        if was_in:
+            return responder
+    about = _about(user, responder.discipline)
+    timeline.record(incident, Entry.Kind.RESPONDER_JOINED, actor=person(user), at=now, **about)
+    return responder
+
+
+@transaction.atomic
+def leave(responder: Responder, *, by: Actor, now: datetime) -> bool:
+    """Go, or be sent home; roles held end with it. False when already gone."""
+    claimed = (
+        Responder.objects.filter(id=responder.id)
+        .exclude(state=Responder.State.LEFT)
+        .update(state=Responder.State.LEFT, left_at=now)
+    )
+    if not claimed:
+        return False
+    responder.refresh_from_db()
+    incident, user = responder.incident, responder.user
+    for held in incident.role_assignments.filter(user=user, ended_at=None).select_related("role"):
+        end_role(held, by=by, now=now)
+    timeline.record(incident, Entry.Kind.RESPONDER_LEFT, actor=by, at=now, **_about(user, responder.discipline))
+    return True
+
+
+@transaction.atomic
+def assign_role(incident: Incident, role: Role, user: User, *, by: Actor, now: datetime) -> RoleAssignment:
+    """Give somebody a role; they are asked in if they are not there. An exclusive role leaves who held it before."""
+    Incident.objects.select_for_update().get(pk=incident.pk)
+    held = incident.role_assignments.filter(role=role, ended_at=None)
+    mine = held.filter(user=user).first()
+    if mine is not None:
+        return mine
+    if by.user == user and by.token is None:
+        join(incident, user, now=now)
+    else:
+        ask(incident, user, by=by, now=now)
+    if role.is_exclusive:
+        for other in held.select_related("role", "user"):
+            end_role(other, by=by, now=now)
+    assignment = RoleAssignment.objects.create(
+        incident=incident, role=role, user=user, is_exclusive=role.is_exclusive, since=now
+    )
+    timeline.record(
+        incident,
+        Entry.Kind.ROLE_ASSIGNED,
+        actor=by,
+        at=now,
+        role=role.slug,
+        role_name=role.name,
+        user={"id": user.pk, "name": user.name},
+    )
+    return assignment
+
+
+@transaction.atomic
+def end_role(assignment: RoleAssignment, *, by: Actor, now: datetime) -> bool:
+    """Take a role back. False when it had ended already."""
+    if not RoleAssignment.objects.filter(id=assignment.id, ended_at=None).update(ended_at=now):
+        return False
+    timeline.record(
+        assignment.incident,
+        Entry.Kind.ROLE_ENDED,
+        actor=by,
+        at=now,
+        role=assignment.role.slug,
+        role_name=assignment.role.name,
+        user={"id": assignment.user.pk, "name": assignment.user.name},
+    )
+    return True
+
+
+def _must_be_able_to_respond(user: User) -> None:
+    if not user.is_active or not access.can(person(user), access.Act.RESPOND):
+        raise Invalid(f"{user.name} cannot respond to incidents.", errors=[("user", "Not a responder.")])
+
+
+def _about(user: User, discipline: Discipline | None) -> dict[str, object]:
+    return {
+        "user": {"id": user.pk, "name": user.name},
+        "discipline": discipline.slug if discipline else None,
+        "discipline_name": discipline.name if discipline else None,
+    }

@@ -1,0 +1,109 @@
+"""Who may do what: the matrix file, read once, and the questions that are asked of it."""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+from common.errors import Forbidden
+from people.actors import Actor
+from people.models import Membership, Team, User
+
+log = logging.getLogger(__name__)
+
+MATRIX = Path(__file__).with_name("access_matrix.toml")
+
+
+class Act(StrEnum):
+    """What a route lets one do, from the least to the most."""
+
+    PUBLIC = "public"  # no sign-in
+    SELF = "self"  # one's own account and tokens: anyone signed in
+    READ = "read"  # viewer
+    RESPOND = "respond"  # responder
+    MANAGE = "manage"  # manager; of the team of the object, which `require` asks for
+    ADMINISTER = "administer"  # admin
+
+
+class Verdict(StrEnum):
+    ALLOWED = "allowed"
+    UNKNOWN_ACTOR = "unknown_actor"
+    FORBIDDEN = "forbidden"
+
+
+_RIGHT = {"viewer": 1, "responder": 2, "manager": 3, "admin": 4}
+_NEEDED = {Act.SELF: 1, Act.READ: 1, Act.RESPOND: 2, Act.MANAGE: 3, Act.ADMINISTER: 4}
+_SCOPE = {Act.READ: "read", Act.RESPOND: "write", Act.MANAGE: "write", Act.ADMINISTER: "admin"}
+_SAFE = ("GET", "HEAD")
+
+
+@cache
+def matrix() -> dict[str, dict[str, Act]]:
+    """Route name -> method -> act, as the file says it; HEAD is read as GET, OPTIONS as the weakest of the route."""
+    table = tomllib.loads(MATRIX.read_text())
+    return {
+        route: {method: Act(act) for method, act in methods.items()}
+        for part in table.values()
+        for route, methods in part.items()
+    }
+
+
+def act_of(route: str, method: str) -> Act | None:
+    """What the matrix asks for; None for a route or method that it does not know."""
+    return matrix().get(route, {}).get("GET" if method == "HEAD" else method)
+
+
+def judge(actor: Actor | None, route: str, method: str) -> Verdict:
+    """May this actor ask this of this route at all? What the matrix does not know is refused."""
+    if method == "OPTIONS" and route in matrix():
+        act: Act | None = Act.READ
+    else:
+        act = act_of(route, method)
+    if act is Act.PUBLIC:
+        return Verdict.ALLOWED
+    if actor is None:
+        return Verdict.UNKNOWN_ACTOR
+    if act is None:
+        log.error("no line in the access matrix for %s %s", method, route)
+        return Verdict.FORBIDDEN
+    scope = _SCOPE.get(act) or ("read" if method in _SAFE else "write")
+    return Verdict.ALLOWED if scope in actor.scopes and right_of(actor) >= _NEEDED[act] else Verdict.FORBIDDEN
+
+
+def right_of(actor: Actor) -> int:
+    """1 viewer, 2 responder, 3 manager of some team, 4 admin; the system may do everything."""
+    if actor.user is None:
+        return _RIGHT["admin"]
+    if actor.user.is_admin:
+        return _RIGHT["admin"]
+    return max([_RIGHT[role] for role in _roles(actor.user).values()], default=_RIGHT["viewer"])
+
+
+def can(actor: Actor | None, act: Act, team: Team | None = None) -> bool:
+    """May the actor do this, where a team is given: as a manager of that team? Where none is, of any."""
+    if actor is None or _SCOPE.get(act, "write") not in actor.scopes:
+        return False
+    if right_of(actor) == _RIGHT["admin"]:
+        return True
+    if act is Act.MANAGE and team is not None:
+        return bool(actor.user) and _roles(actor.user).get(team.pk) == "manager"
+    return right_of(actor) >= _NEEDED[act]
+
+
+def require(actor: Actor, act: Act, team: Team | None = None) -> None:
+    """Raise Forbidden unless `can`."""
+    if not can(actor, act, team):
+        who = {Act.MANAGE: "a manager of the team", Act.ADMINISTER: "an administrator", Act.RESPOND: "a responder"}
+        raise Forbidden(f"This needs {who.get(act, 'a member')}.")
+
+
+def _roles(user: User) -> dict[int, str]:
+    """Team id -> role, read once for each user object, so once for each request."""
+    known = user.__dict__.get("_roles")
+    if known is None:
+        known = dict(Membership.objects.filter(user=user).values_list("team_id", "role"))
+        user.__dict__["_roles"] = known
+    return dict(known)

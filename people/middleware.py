@@ -1,0 +1,64 @@
+"""Every page passes here: who is it, and does the matrix let them."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+from rest_framework.views import APIView
+
+from common.errors import Forbidden
+from people import access, actors
+
+Handler = Callable[[HttpRequest], HttpResponseBase]
+
+
+def known_actor(get_response: Handler) -> Handler:
+    """Set `request.actor` from the session (None when nobody is signed in), and the person's time zone."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        user = request.user
+        request.actor = actors.person(user) if user.is_authenticated else None  # type: ignore[attr-defined]
+        if user.is_authenticated:
+            try:
+                timezone.activate(zoneinfo.ZoneInfo(user.time_zone))
+            except (KeyError, ValueError):  # a zone that this machine does not know
+                timezone.deactivate()
+        try:
+            response = get_response(request)
+        finally:
+            timezone.deactivate()
+        if user.is_authenticated and not response.has_header("Cache-Control"):
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return middleware
+
+
+class ByMatrix:
+    """Refuse what the matrix does not allow. REST views ask the same matrix by their permission class, as their
+    actor is known only after authentication there."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        if issubclass(getattr(view, "cls", object), APIView):
+            return None
+        match = request.resolver_match
+        route = match.view_name if match else ""
+        verdict = access.judge(request.actor, route, request.method or "")  # type: ignore[attr-defined]
+        if verdict is access.Verdict.ALLOWED:
+            return None
+        if verdict is access.Verdict.UNKNOWN_ACTOR:
+            return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+        raise Forbidden("Your role does not allow this.")

@@ -1,0 +1,5 @@
+"""Pages of people."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

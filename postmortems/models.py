@@ -1,0 +1,170 @@
+"""Postmortems: documents of sections, every revision of them, and the action items that follow."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+from incidents.models import Incident
+from people.actors import Actor, ActorType
+from people.models import Team, Token, User
+
+
+class PostmortemQuerySet(models.QuerySet["Postmortem"]):
+    def for_actor(self, actor: Actor | None) -> PostmortemQuerySet:
+        """Those of the incidents that this actor may see."""
+        return self.filter(incident__in=Incident.objects.for_actor(actor).values("id"))
+
+
+class Postmortem(models.Model):
+    """What an incident taught. Its number is the incident's."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        IN_REVIEW = "in_review", "In review"
+        APPROVED = "approved", "Approved"
+        PUBLISHED = "published", "Published"
+
+    incident = models.OneToOneField(Incident, on_delete=models.PROTECT, related_name="postmortem")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
+    template = models.CharField(max_length=60, default="default")
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    reviewers = models.ManyToManyField(User, blank=True, related_name="+")
+    due_at = models.DateTimeField(null=True, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects: ClassVar = PostmortemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"Postmortem of {self.incident}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("postmortem-detail", args=[self.number])
+
+    @property
+    def number(self) -> int:
+        return self.incident.number
+
+
+class Section(models.Model):
+    """One part of the document. `markdown` is what stands; `generated` what the record says of it."""
+
+    class State(models.TextChoices):
+        GENERATED = "generated", "Generated"
+        EMPTY = "empty", "Empty"
+        EDITED = "edited", "Edited"
+        ACCEPTED = "accepted", "Accepted"
+
+    postmortem = models.ForeignKey(Postmortem, on_delete=models.CASCADE, related_name="sections")
+    key = models.SlugField(max_length=60)
+    title = models.CharField(max_length=150)
+    position = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=20, choices=State.choices)
+    is_required = models.BooleanField(default=False)
+    markdown = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    evidence = models.JSONField(default=list)  # seqs of the entries that it rests on
+    version = models.PositiveIntegerField(default=1)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("position",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["postmortem", "key"], name="one_section_per_key")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Revision(models.Model):
+    """A section's text as somebody saved it. Never changed, never deleted; a lost race is kept as a conflict."""
+
+    section = models.ForeignKey(Section, on_delete=models.CASCADE, related_name="revisions")
+    version = models.PositiveIntegerField()  # the section's version that this made; for a conflict, the one it began from
+    is_conflict = models.BooleanField(default=False)
+    markdown = models.TextField(blank=True)
+    actor_type = models.CharField(max_length=10, choices=ActorType.choices)
+    actor_user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_token = models.ForeignKey(Token, null=True, on_delete=models.PROTECT, related_name="+")
+    actor_name = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["section", "version"], condition=Q(is_conflict=False), name="one_revision_per_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.section} v{self.version}"
+
+
+class ActionItemQuerySet(models.QuerySet["ActionItem"]):
+    def for_actor(self, actor: Actor | None) -> ActionItemQuerySet:
+        return self.filter(postmortem__in=Postmortem.objects.for_actor(actor).values("id"))
+
+
+class ActionItem(models.Model):
+    """What shall change because of an incident, followed until it worked."""
+
+    class Type(models.TextChoices):
+        INVESTIGATE = "investigate", "Investigate"
+        REPAIR = "repair", "Repair"
+        DETECT = "detect", "Detect"
+        MITIGATE = "mitigate", "Mitigate"
+        PREVENT = "prevent", "Prevent"
+        PROCESS = "process", "Process"
+        LEARN = "learn", "Learn"
+
+    class Priority(models.TextChoices):
+        P0 = "p0", "P0"
+        P1 = "p1", "P1"
+        P2 = "p2", "P2"
+        P3 = "p3", "P3"
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        IN_PROGRESS = "in_progress", "In progress"
+        DONE = "done", "Done"
+        VERIFIED = "verified", "Verified"
+        INEFFECTIVE = "ineffective", "Ineffective"
+        WONT_DO = "wont_do", "Won't do"
+
+    postmortem = models.ForeignKey(Postmortem, on_delete=models.PROTECT, related_name="action_items")
+    title = models.CharField(max_length=300)
+    type = models.CharField(max_length=20, choices=Type.choices, default=Type.PREVENT)
+    tags = models.JSONField(default=list, blank=True)
+    priority = models.CharField(max_length=2, choices=Priority.choices, default=Priority.P2)
+    owner = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="action_items")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="action_items")
+    due_on = models.DateField(null=True, blank=True)
+    verify_by = models.DateField(null=True, blank=True)
+    check_text = models.TextField(blank=True)  # how one will know that it worked
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
+    reason = models.TextField(blank=True)  # why it won't be done, or did not work
+    evidence = models.TextField(blank=True)  # what shows that it worked
+    tracker = models.URLField(max_length=500, blank=True)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    objects: ClassVar = ActionItemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=~Q(status="wont_do") | ~Q(reason=""), name="wont_do_says_why")
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,5 @@
+"""Pages of postmortems."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

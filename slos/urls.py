@@ -1,0 +1,5 @@
+"""Pages of slos."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
