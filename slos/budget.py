@@ -82,7 +82,8 @@ class Calendar(StrEnum):
 class Window:
     """What a budget is counted over: the trailing `days` of 24 hours, or a calendar period in an IANA time zone.
 
-    A week starts on Monday. ValueError unless exactly one of `days` and `calendar` is given, and the zone exists.
+    A week starts on Monday. ValueError unless exactly one of `days` (1 to 3660) and `calendar` is given, and the zone
+    exists.
     """
 
     days: int | None = None
@@ -509,7 +510,7 @@ def exhausted_at(at: datetime, window: Window, *, burn: Exact | None, remaining:
         moment = _utc(at) + timedelta(microseconds=int(left * 1_000_000))
     except OverflowError:
         return None
-    return moment if window.calendar is None or moment < bounds.end or left == 0 else None
+    return moment if window.calendar is None or moment < bounds.end else None
 
 
 # Samples
