@@ -1,0 +1,78 @@
+"""Reads request bodies on the event loop, bounded in size, in time, and in what the process holds of them at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Literal
+
+from asgiref.typing import ASGIReceiveCallable
+
+MIB = 1024 * 1024
+
+Fault = Literal["too_large", "too_slow", "no_room"]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What bodies under one path may take; `view_refuses` where the view itself must hear of those that took more."""
+
+    prefix: str
+    size: int
+    seconds: float
+    view_refuses: bool = False
+
+
+class BodyRefused(Exception):
+    """The body was not read to its end, and what had arrived of it is dropped."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
+class SenderLeft(Exception):
+    """The client hung up before the end of its body: nobody waits for an answer."""
+
+
+class Bodies:
+    """The bodies that this process holds in memory; used from the event loop only."""
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.held = 0
+
+    @asynccontextmanager
+    async def read(self, receive: ASGIReceiveCallable, *, declared: int | None, bound: Bound) -> AsyncIterator[BytesIO]:
+        """Give the whole body, counted as held until the block ends; raise BodyRefused or SenderLeft before it begins.
+
+        A body declared too large is refused with nothing read, so a client that asked "Expect: 100-continue" never
+        sends it.
+        """
+        if declared is not None and declared > bound.size:
+            raise BodyRefused("too_large")
+        body = BytesIO()
+        size = 0
+        try:
+            try:
+                async with asyncio.timeout(bound.seconds):
+                    more = True
+                    while more:
+                        message = await receive()
+                        if message["type"] != "http.request":
+                            raise SenderLeft
+                        chunk, more = message.get("body", b""), message.get("more_body", False)
+                        if size + len(chunk) > bound.size:
+                            raise BodyRefused("too_large")
+                        if self.held + len(chunk) > self.ceiling:
+                            raise BodyRefused("no_room")
+                        body.write(chunk)
+                        size += len(chunk)
+                        self.held += len(chunk)
+            except TimeoutError as exc:
+                raise BodyRefused("too_slow") from exc
+            body.seek(0)
+            yield body
+        finally:
+            self.held -= size

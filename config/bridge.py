@@ -1,0 +1,220 @@
+"""Runs a WSGI application under an ASGI server: the event loop reads the body, then one thread does the rest.
+
+A thread is taken once there is nothing left to wait for from the sender, and is free again before an answer that fits
+in memory is sent: neither slow senders nor slow readers of pages hold one. The bounds are kept by `bodies.py`.
+"""
+
+import asyncio
+import contextvars
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from io import BytesIO
+from types import TracebackType
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPResponseStartEvent, HTTPScope
+
+from config import messages
+from config.bodies import MIB, Bodies, BodyRefused, Bound, SenderLeft
+
+logger = logging.getLogger(__name__)
+
+# The first whose prefix fits rules. The webhooks' view refuses by itself: it knows whose refusal to count.
+BOUNDS = (
+    Bound("/webhooks/", size=32 * MIB, seconds=10, view_refuses=True),
+    Bound("", size=4 * MIB, seconds=30),
+)
+# A stream that says it is no longer than this, as static files do, is collected: its reader holds no thread.
+COLLECTED = 2 * MIB
+# With two of one of these, we and the proxy before us could each believe another one.
+SINGLE = frozenset({b"authorization", b"content-length", b"content-type", b"host"})
+
+OptionalExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+
+class ReaderLeft(Exception):
+    """The client hung up before the end of its answer."""
+
+
+class ReaderTooSlow(Exception):
+    """The client did not take a chunk of its answer in time."""
+
+
+class Bridge:
+    """An ASGI application for `http` scopes that answers with a WSGI application.
+
+    Where a bound says `view_refuses`, the application is called for a body over it too, with an empty `wsgi.input` and
+    the fault ("too_large", "too_slow") in `environ["burnline.body_fault"]`. `patience` is how many seconds the reader
+    of a stream may take for one chunk, `ceiling` how many bytes of bodies the process holds at once.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        threads: int = 16,
+        bounds: Sequence[Bound] = BOUNDS,
+        ceiling: int = 256 * MIB,
+        patience: float = 60,
+    ) -> None:
+        self._application = application
+        self._bounds = bounds
+        self._patience = patience
+        self._bodies = Bodies(ceiling)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
+        self._running: set[Future[messages.Answer | None]] = set()
+
+    async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        headers = list(scope["headers"])
+        names = [name for name, _ in headers]
+        if any(names.count(name) > 1 for name in SINGLE):
+            twice = messages.problem(
+                400, "repeated_header", "A header that may come once came twice.", messages.CLOSING
+            )
+            await messages.send_whole(twice, send)
+            return
+
+        environ = messages.environ(scope, headers)
+        bound = next(bound for bound in self._bounds if environ["PATH_INFO"].startswith(bound.prefix))
+        try:
+            async with self._bodies.read(receive, declared=messages.declared_length(headers), bound=bound) as body:
+                environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(body.getbuffer()))}
+                await self._answer(environ, receive, send)
+                return
+        except SenderLeft:
+            return
+        except BodyRefused as refused:
+            fault = refused.fault
+
+        if bound.view_refuses and fault != "no_room":
+            environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "burnline.body_fault": fault}
+            await self._answer(environ, receive, send)
+        else:
+            await messages.send_whole(messages.refusal(fault), send)
+
+    @property
+    def bytes_held(self) -> int:
+        """How much of requests' bodies is in memory now."""
+        return self._bodies.held
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more requests, and give those that run this long to end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        calls = [asyncio.wrap_future(call) for call in list(self._running)]
+        if calls:
+            await asyncio.wait(calls, timeout=seconds)
+
+    async def _answer(self, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        outlet = Outlet(receive, send, self._patience)
+        # A context of its own, so that nothing that a request sets is met by the next one in the same thread.
+        call = self._pool.submit(contextvars.copy_context().run, _run, self._application, environ, outlet)
+        self._running.add(call)
+        call.add_done_callback(self._running.discard)
+        try:
+            answer = await asyncio.wrap_future(call)
+        except ReaderLeft:
+            return
+        except ReaderTooSlow:
+            logger.warning("%s did not read on for %s s; dropped.", environ["REMOTE_ADDR"], self._patience)
+            return  # an unfinished answer: the server cuts the connection
+        except Exception:
+            if outlet.started:
+                raise  # half an answer is out: the server logs it and cuts the connection
+            logger.exception("%s %r failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            answer = messages.problem(500, "internal_error", "Something broke on our side.", messages.CLOSING)
+        finally:
+            outlet.close()
+        if answer:
+            await messages.send_whole(answer, send)
+
+
+class Outlet:
+    """Hands a stream from its thread to the event loop, chunk by chunk, at the pace of the reader."""
+
+    def __init__(self, receive: ASGIReceiveCallable, send: ASGISendCallable, patience: float) -> None:
+        self.started = False
+        self._receive = receive
+        self._send = send
+        self._patience = patience
+        self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.Task[None] | None = None
+        self._handed: Future[None] | None = None
+        self._closed = False
+
+    def put(self, head: HTTPResponseStartEvent, body: bytes, *, more: bool) -> None:
+        """From the thread: send one chunk, and the head of the answer before the first; wait until there is room."""
+        self._handed = asyncio.run_coroutine_threadsafe(self._pass_on(head, body, more), self._loop)
+        if self._closed:
+            self._handed.cancel()
+        try:
+            self._handed.result(self._patience)
+        except TimeoutError:
+            self._handed.cancel()
+            raise ReaderTooSlow from None
+        except (CancelledError, OSError):
+            raise ReaderLeft from None
+
+    def close(self) -> None:
+        """From the loop: nothing goes out any more; a thread that waits in `put` wakes."""
+        self._closed = True
+        if self._handed:
+            self._handed.cancel()
+        if self._watch:
+            self._watch.cancel()
+
+    async def _pass_on(self, head: HTTPResponseStartEvent, body: bytes, more: bool) -> None:
+        if not self.started:
+            self.started = True
+            await self._send(head)
+            self._watch = self._loop.create_task(self._close_when_reader_leaves())
+        await self._send(messages.chunk(body, more=more))
+
+    async def _close_when_reader_leaves(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.close()
+
+
+def _run(application: WSGIApplication, environ: WSGIEnvironment, outlet: Outlet) -> messages.Answer | None:
+    """In the thread: call the application; give its whole answer, or None once it went out as a stream."""
+    heads: list[HTTPResponseStartEvent] = []  # the last one counts
+    written: list[bytes] = []
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: OptionalExcInfo = None, /
+    ) -> Callable[[bytes], object]:
+        if exc_info and exc_info[1] and outlet.started:
+            raise exc_info[1]
+        closing = messages.CLOSING.items() if "burnline.body_fault" in environ else ()
+        heads.append(messages.head(int(status[:3]), [*headers, *closing]))
+        return written.append
+
+    result = application(environ, start_response)
+    try:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            next(iter(result), b"")  # a generator calls start_response only now
+            return messages.Answer(heads[-1], b"")
+        chunks = itertools.chain(written, result)
+        if _is_in_memory(result) or _is_short(heads):
+            body = b"".join(chunks)
+            return messages.whole(heads[-1], body)
+        for chunk in chunks:
+            if chunk:
+                outlet.put(heads[-1], chunk, more=True)
+        outlet.put(heads[-1], b"", more=False)
+        return None
+    finally:
+        if close := getattr(result, "close", None):
+            close()
+
+
+def _is_in_memory(result: Iterable[bytes]) -> bool:
+    """Whether it is a list, or a Django response that does not stream."""
+    return isinstance(result, list | tuple) or not getattr(result, "streaming", True)
+
+
+def _is_short(heads: Sequence[HTTPResponseStartEvent]) -> bool:
+    length = messages.declared_length(heads[-1]["headers"]) if heads else None
+    return length is not None and length <= COLLECTED
