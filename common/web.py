@@ -1,0 +1,32 @@
+"""One web process: uvicorn, on a socket that the supervisor opened and keeps, so that a restart refuses nobody.
+
+python -m common.web 5      where 5 is the inherited file descriptor
+"""
+
+import socket
+import sys
+
+import uvicorn
+
+GRACE = 2  # seconds that an unfinished answer gets at the end
+
+
+def serve(listener: socket.socket) -> None:
+    """Answer what arrives there, until SIGTERM."""
+    config = uvicorn.Config(
+        "config.asgi:application",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        # Who may speak for somebody else is decided by the settings, not by who is nearest.
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
