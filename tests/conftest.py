@@ -1,0 +1,116 @@
+"""Who and what every test may ask for. *alice* is on call for payments, *bob* manages it, *charlie* works elsewhere."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, connections
+from django.test import TransactionTestCase
+from rest_framework.test import APIClient
+
+from common import append_only
+from people.models import Team, User
+from tests import make
+
+APPEND_ONLY = ("incidents_entry",)
+
+Api = Callable[..., APIClient]
+
+
+def pytest_configure() -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # Argon2 is slow by design
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.REST_FRAMEWORK["TEST_REQUEST_DEFAULT_FORMAT"] = "json"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as in real life: in memory, two threads would not see each other's locks."""
+    if connection.vendor == "sqlite":
+        name = tmp_path_factory.mktemp("database") / "burnline.sqlite3"
+        connections["default"].settings_dict["TEST"]["NAME"] = str(name)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_flush_spares_nothing_and_brings_back_the_start() -> Iterator[None]:
+    """Tests with real transactions empty the database, append-only tables too; what migrations wrote comes back."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def empty(case: TransactionTestCase) -> None:
+        with connection.schema_editor() as editor:
+            for table in APPEND_ONLY:
+                append_only.unprotect(editor, table)
+        flush(case)
+        with connection.schema_editor() as editor:
+            for table in APPEND_ONLY:
+                append_only.protect(editor, table)
+            for migration in ("people.migrations.0002_vocabulary", "incidents.migrations.0003_counter"):
+                importlib.import_module(migration).write(apps, editor)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def payments(db: None) -> Team:
+    return make.team("payments")
+
+
+@pytest.fixture
+def search(db: None) -> Team:
+    return make.team("search")
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return make.user("Admin", is_admin=True)
+
+
+@pytest.fixture
+def alice(payments: Team) -> User:
+    """A data scientist of payments, on call."""
+    return make.user("Alice", {payments: "responder"}, discipline="data_science")
+
+
+@pytest.fixture
+def bob(payments: Team) -> User:
+    """Manager of payments."""
+    return make.user("Bob", {payments: "manager"}, discipline="sre")
+
+
+@pytest.fixture
+def charlie(search: Team) -> User:
+    """A responder of another team."""
+    return make.user("Charlie", {search: "responder"}, discipline="software")
+
+
+@pytest.fixture
+def victor(payments: Team) -> User:
+    """A viewer: he may read, and nothing else."""
+    return make.user("Victor", {payments: "viewer"}, discipline="support")
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """`api(alice)` asks the REST API with a token of hers; `api()` with none. It speaks JSON."""
+
+    def client_of(owner: User | None = None, *scopes: str, **options: Any) -> APIClient:
+        client = APIClient(**options)
+        if owner is not None:
+            rights = scopes or (("read", "write", "admin") if owner.is_admin else ("read", "write"))
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {make.token(owner, rights)[1]}")
+        return client
+
+    return client_of
