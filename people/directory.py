@@ -1,0 +1,191 @@
+"""Who belongs here: users, teams, who is in which, and the words for disciplines and roles."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils.text import slugify
+
+from common.errors import DomainError, Invalid, VersionMoved
+from common.text import storable
+from people import access
+from people.actors import Actor
+from people.models import Discipline, Membership, Role, Team, User
+
+Named = TypeVar("Named", Team, Discipline, Role)
+
+
+class SlugTaken(Invalid):
+    """Another one has this slug."""
+
+    code = "slug_taken"
+
+
+class EmailTaken(Invalid):
+    """Another user has this e-mail."""
+
+    code = "email_taken"
+
+
+class LastAdmin(DomainError):
+    """Nobody would be left to administer."""
+
+    code = "last_admin"
+
+
+@transaction.atomic
+def add_user(
+    email: str,
+    name: str,
+    *,
+    by: Actor,
+    now: datetime,
+    password: str | None = None,
+    discipline: Discipline | None = None,
+    is_admin: bool = False,
+    time_zone: str = "UTC",
+    memberships: Mapping[Team, str] | None = None,
+) -> User:
+    """A new user, with what they may do in which teams. Without a password they cannot sign in by one."""
+    access.require(by, access.Act.ADMINISTER)
+    fields = _checked({"email": email, "name": name, "time_zone": time_zone})
+    user = User(**fields, discipline=discipline, is_admin=is_admin)
+    user.set_password(password)
+    _save_user(user)
+    _set_memberships(user, memberships or {})
+    return user
+
+
+@transaction.atomic
+def change_user(
+    user: User,
+    changes: Mapping[str, Any],
+    *,
+    by: Actor,
+    now: datetime,
+    memberships: Mapping[Team, str] | None = None,
+    version: int | None = None,
+) -> bool:
+    """Set fields, and the teams where `memberships` says them. False when nothing differs. `is_active: False` signs
+    the person out and stops their tokens. Raises LastAdmin, EmailTaken, VersionMoved."""
+    access.require(by, access.Act.ADMINISTER)
+    admins = User.objects.select_for_update().filter(is_admin=True, is_active=True).order_by("pk")
+    others = [admin for admin in admins if admin.pk != user.pk]
+    User.objects.select_for_update().filter(pk=user.pk).exists()
+    user.refresh_from_db()
+    if version is not None and version != user.version:
+        raise VersionMoved(f"{user.name} was changed by somebody else.")
+    different = {name: value for name, value in _checked(changes).items() if getattr(user, name) != value}
+    moved = memberships is not None and _teams(user) != {team.pk: role for team, role in memberships.items()}
+    if not different and not moved:
+        return False
+    was_admin = user.is_admin and user.is_active
+    for name, value in different.items():
+        setattr(user, name, value)
+    if was_admin and not (user.is_admin and user.is_active) and not others:
+        raise LastAdmin("This is the last administrator: make somebody else one first.")
+    user.version += 1
+    _save_user(user)
+    if memberships is not None and moved:
+        _set_memberships(user, memberships)
+    return True
+
+
+def add_team(name: str, *, by: Actor, now: datetime, slug: str = "") -> Team:
+    access.require(by, access.Act.ADMINISTER)
+    return _add(Team, name, slug)
+
+
+def add_discipline(name: str, *, by: Actor, now: datetime, slug: str = "") -> Discipline:
+    """A further discipline, after those there are."""
+    access.require(by, access.Act.ADMINISTER)
+    return _add(Discipline, name, slug, position=_next_position(Discipline))
+
+
+def add_role(name: str, *, by: Actor, now: datetime, slug: str = "", is_exclusive: bool = False) -> Role:
+    """A further role, after those there are."""
+    access.require(by, access.Act.ADMINISTER)
+    return _add(Role, name, slug, position=_next_position(Role), is_exclusive=is_exclusive)
+
+
+@transaction.atomic
+def change(
+    named: Team | Discipline | Role, changes: Mapping[str, Any], *, by: Actor, version: int | None = None
+) -> bool:
+    """Rename a team, discipline or role, or place it elsewhere; its slug stays. False when nothing differs."""
+    access.require(by, access.Act.ADMINISTER)
+    model = type(named)
+    model._default_manager.select_for_update().filter(pk=named.pk).exists()
+    named.refresh_from_db()
+    if isinstance(named, Team) and version is not None and version != named.version:
+        raise VersionMoved(f"{named} was changed by somebody else.")
+    different = {key: value for key, value in _checked(changes).items() if getattr(named, key) != value}
+    if not different:
+        return False
+    for key, value in different.items():
+        setattr(named, key, value)
+    if isinstance(named, Team):
+        named.version += 1
+    named.save()
+    return True
+
+
+def _add(model: type[Named], name: str, slug: str, **fields: Any) -> Named:
+    name = _checked({"name": name})["name"]
+    slug = slug or slugify(name)[:60]
+    if not slug:
+        raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits and dashes.")])
+    try:
+        with transaction.atomic():
+            return model._default_manager.create(name=name, slug=slug, **fields)
+    except IntegrityError as exc:
+        raise SlugTaken(f"There is one with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
+
+
+def _next_position(model: type[Discipline] | type[Role]) -> int:
+    last: int | None = model._default_manager.aggregate(last=Max("position"))["last"]
+    return 0 if last is None else min(last + 1, 32767)
+
+
+def _save_user(user: User) -> None:
+    try:
+        with transaction.atomic():
+            user.save()
+    except IntegrityError as exc:
+        raise EmailTaken(f"Somebody has the e-mail {user.email} already.", errors=[("email", "Taken.")]) from exc
+
+
+def _set_memberships(user: User, memberships: Mapping[Team, str]) -> None:
+    user.memberships.exclude(team__in=memberships).delete()
+    for team, role in memberships.items():
+        Membership.objects.update_or_create(user=user, team=team, defaults={"role": role})
+    user.__dict__.pop("_roles", None)  # what access.right_of remembers
+
+
+def _teams(user: User) -> dict[int, str]:
+    return dict(user.memberships.values_list("team_id", "role"))
+
+
+def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    checked = {key: storable(value).strip() if isinstance(value, str) else value for key, value in fields.items()}
+    if "name" in checked and not checked["name"]:
+        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+    if "email" in checked:
+        checked["email"] = checked["email"].lower()
+        try:
+            validate_email(checked["email"])
+        except ValidationError as exc:
+            raise Invalid("This is no e-mail address.", errors=[("email", "Not an e-mail address.")]) from exc
+    if "time_zone" in checked:
+        try:
+            zoneinfo.ZoneInfo(checked["time_zone"])
+        except (KeyError, ValueError, OSError) as exc:
+            raise Invalid("There is no such time zone.", errors=[("time_zone", "Such as Europe/Berlin.")]) from exc
+    return checked
