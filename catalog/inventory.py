@@ -1,0 +1,102 @@
+"""Writing down what we run: services and models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from catalog.models import Model, Service
+from common.errors import Invalid, VersionMoved
+from common.text import storable
+from people import access
+from people.actors import Actor
+from people.models import Team
+
+Thing = TypeVar("Thing", Service, Model)
+
+
+class SlugTaken(Invalid):
+    """Another one has this slug."""
+
+    code = "slug_taken"
+
+
+@transaction.atomic
+def add_service(
+    name: str,
+    *,
+    by: Actor,
+    now: datetime,
+    slug: str = "",
+    team: Team | None = None,
+    tier: int = 3,
+    depends_on: list[Service] | None = None,
+) -> Service:
+    """A new service of a team: for a manager of it, or where no team is named, of any."""
+    access.require(by, access.Act.MANAGE, team)
+    service = _add(Service, name, slug, team=team, tier=tier)
+    service.depends_on.set(depends_on or [])
+    return service
+
+
+@transaction.atomic
+def add_model(
+    name: str, *, by: Actor, now: datetime, slug: str = "", service: Service | None = None, team: Team | None = None
+) -> Model:
+    """A new model: for a manager of its team, which is the service's where none is named."""
+    access.require(by, access.Act.MANAGE, team or (service.team if service else None))
+    return _add(Model, name, slug, service=service, team=team)
+
+
+@transaction.atomic
+def change(
+    thing: Service | Model, changes: Mapping[str, Any], *, by: Actor, now: datetime, version: int | None = None
+) -> bool:
+    """Set fields (the slug stays). Handing it to another team takes the rights in both. False when nothing differs.
+
+    Raises Forbidden, Invalid, VersionMoved.
+    """
+    type(thing)._default_manager.select_for_update().filter(pk=thing.pk).exists()
+    thing.refresh_from_db()
+    access.require(by, access.Act.MANAGE, thing.team)
+    if version is not None and version != thing.version:
+        raise VersionMoved(f"{thing} was changed by somebody else.")
+    wanted: dict[str, Any] = {
+        key: storable(value).strip() if isinstance(value, str) else value for key, value in changes.items()
+    }
+    depends_on = wanted.pop("depends_on", None)
+    different = {key: value for key, value in wanted.items() if getattr(thing, key) != value}
+    relinked = isinstance(thing, Service) and depends_on is not None and set(depends_on) != set(thing.depends_on.all())
+    if not different and not relinked:
+        return False
+    if "name" in different and not different["name"]:
+        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+    if different.get("team") is not None:
+        access.require(by, access.Act.MANAGE, different["team"])
+    if isinstance(thing, Service) and relinked:
+        if thing in depends_on:
+            raise Invalid("A service does not depend on itself.", errors=[("depends_on", "Not on itself.")])
+        thing.depends_on.set(depends_on)
+    for key, value in different.items():
+        setattr(thing, key, value)
+    thing.version += 1
+    thing.save()
+    return True
+
+
+def _add(model: type[Thing], name: str, slug: str, **fields: Any) -> Thing:
+    name = storable(name).strip()
+    if not name:
+        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+    slug = slug or slugify(name)[:60]
+    if not slug:
+        raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits and dashes.")])
+    try:
+        with transaction.atomic():
+            return model._default_manager.create(name=name, slug=slug, **fields)
+    except IntegrityError as exc:
+        raise SlugTaken(f"There is one with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
