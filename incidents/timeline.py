@@ -49,6 +49,7 @@ class Break:
 def record(
     incident: Incident,
     kind: Entry.Kind,
+    /,
     *,
     actor: Actor,
     at: datetime,
