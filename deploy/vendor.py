@@ -1,4 +1,4 @@
-"""Rebuilds static/vendor/ from pinned npm packages. Only a maintainer runs it; installing needs neither npm nor network.
+"""Rebuilds static/vendor/ from pinned npm packages. Only a maintainer runs it; installing needs no npm and no network.
 
     python deploy/vendor.py            # download, check, write the files and static/vendor/README.md
 
@@ -33,7 +33,7 @@ TABLER = Package(
     "1.6.1",
     "d02d679e51f6c179b21f035e154c13cdcb2ae8b18579e56ea606408ba7fc7a87",
     "MIT",
-    {"dist/css/tabler.min.css": "tabler/tabler.min.css", "dist/js/tabler.min.js": "tabler/tabler.min.js"},
+    {"dist/css/tabler.min.css": "tabler/tabler.min.css"},
 )
 HTMX = Package(
     "htmx.org",
@@ -56,7 +56,7 @@ ICONS = Package(
     "MIT",
     {"LICENSE": "tabler-icons/LICENSE"},
 )
-# Both are compiled into tabler.min.js and published without their licence there.
+# Compiled into tabler.min.css, and published without its licence there.
 BOOTSTRAP = Package(
     "bootstrap",
     "5.3.8",
@@ -64,14 +64,7 @@ BOOTSTRAP = Package(
     "MIT",
     {"LICENSE": "tabler/LICENSE.bootstrap"},
 )
-POPPER = Package(
-    "@popperjs/core",
-    "2.11.8",
-    "8e09bdfa912035668e62cea61321bce27cbd011b85672055db25d271bd63af49",
-    "MIT",
-    {"LICENSE.md": "tabler/LICENSE.popper"},
-)
-PACKAGES: Final = [TABLER, BOOTSTRAP, POPPER, ICONS, HTMX, IDIOMORPH]
+PACKAGES: Final = [TABLER, BOOTSTRAP, ICONS, HTMX, IDIOMORPH]
 
 SPRITE: Final = "tabler-icons/icons.svg"
 ICONS_WE_USE: Final = Path(__file__).with_name("icons.txt")  # one name a line
@@ -87,19 +80,19 @@ Copyright (c) 2018-2026 codecalm.net Paweł Kuna
 README_HEAD: Final = """\
 # What others wrote
 
-Copied from npm packages by `python deploy/vendor.py`, pinned and unchanged but for one thing: comments naming source maps
-are taken out, because the maps are not here and Django's hashed static files refuse a name that leads nowhere.
-Nothing is loaded from anywhere else, and installing needs neither npm nor network. `tests/test_static.py` compares every
-file with this table.
+Copied from npm packages by `python deploy/vendor.py`, pinned and unchanged but for one thing: comments naming source
+maps are taken out, because the maps are not here and Django's hashed static files refuse a name that leads nowhere.
+Nothing is loaded from anywhere else, and installing needs neither npm nor network. `tests/test_static.py` compares
+every file with this table.
 
-- **Tabler**: the whole style sheet, and its script (Bootstrap 5 and Popper are inside) for dropdowns, off-canvas panels and
-  toasts. It styles elements through the CSSOM, which the content security policy allows; do not use its `data-bs-html`, nor
-  markup of its documentation that carries `style="..."`.
-- **Tabler icons**: one sprite of the outline icons we use, `<svg class="icon"><use href="...#bell"/></svg>`, written by
-  `{% icon "bell" %}`. To add one, put its name in `deploy/icons.txt` and run the command above.
+- **Tabler**: the style sheet (Bootstrap 5 is inside). Its script is left out: menus are `<details>`, dialogs
+  `<dialog>`, and messages plain HTML, so that all of them work before, and without, any script. Do not copy markup
+  from its documentation that carries `style="..."`: the content security policy drops it.
+- **Tabler icons**: one sprite of the icons we use, written by `{% icon "bell" %}`. To add one, put its name in
+  `deploy/icons.txt` and run the command above.
 - **htmx 2**, not 4: the 2.0 line is promised long support. `allowEval` is off, so no `hx-on`, `js:` or trigger filters.
-- **idiomorph** with its htmx extension: `hx-ext="morph"`, `hx-swap="morph"` or `morph:innerHTML`. Its third form,
-  `morph:{...}`, compiles a string and is blocked by the policy.
+- **idiomorph** with its htmx extension: `hx-swap="morph"` or `morph:innerHTML` (`hx-ext="morph"` is on the body). Its
+  third form, `morph:{...}`, compiles a string and is blocked by the policy.
 
 """
 
