@@ -142,13 +142,15 @@ class Alert(models.Model):
         STALE = "stale", "Stale"
 
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="alerts")
-    fingerprint = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64)  # the sender's, as given
+    labels_hash = models.CharField(max_length=16)  # tells apart label sets whose fingerprints collide
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=10, choices=Status.choices)
     was = models.CharField(max_length=10, blank=True)  # the status before the last delivery that brought it; "" if new
     superseded = models.BooleanField(default=False)
     provisional_since = models.DateTimeField(null=True)  # it fires again with the start at which it had resolved
+    content_hash = models.CharField(max_length=16)  # of annotations and generator URL: tells a change from a repeat
     name = models.CharField(max_length=300, blank=True)
     labels = models.JSONField(default=dict)
     annotations = models.JSONField(default=dict)
@@ -163,9 +165,11 @@ class Alert(models.Model):
     class Meta:
         ordering = ("-starts_at", "-id")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["integration", "fingerprint", "starts_at"], name="one_row_per_instance"),
             models.UniqueConstraint(
-                fields=["integration", "fingerprint"],
+                fields=["integration", "fingerprint", "labels_hash", "starts_at"], name="one_row_per_instance"
+            ),
+            models.UniqueConstraint(
+                fields=["integration", "fingerprint", "labels_hash"],
                 condition=Q(status="firing"),
                 name="one_open_instance_per_fingerprint",
             ),

@@ -1,5 +1,10 @@
-"""Pages of alerts."""
+"""The door for webhooks, and the pages of alerts, integrations and deliveries."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from alerts import views
+
+urlpatterns = [
+    path("webhooks/alertmanager/", views.alertmanager, name="alertmanager-webhook"),
+    path("webhooks/alertmanager", views.alertmanager, name="alertmanager-webhook-bare"),
+]

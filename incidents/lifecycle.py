@@ -66,7 +66,9 @@ def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
     return incident
 
 
-def open_incident(title: str, *, by: Actor, now: datetime, opening: Iterable[timeline.Draft], **fields: Any) -> Incident:
+def open_incident(
+    title: str, *, by: Actor, now: datetime, opening: Iterable[timeline.Draft], **fields: Any
+) -> Incident:
     """Insert an incident with its next number, an `opened` entry, and the entries of `opening`: three statements.
 
     Raises IntegrityError where another open incident has the correlation key. Needs a transaction.
@@ -155,9 +157,28 @@ def move(
     return True
 
 
-def reopened_status(incident: Incident) -> Status:
-    """Where an incident goes when its alerts start again: back to those who had it, or to be taken anew."""
-    return Status.ACKNOWLEDGED if incident.acknowledged_at else Status.TRIGGERED
+@transaction.atomic
+def reopen(incident: Incident, *, by: Actor, now: datetime) -> bool:
+    """Open a resolved or dismissed incident because its alerts started again: back to those who had taken it, or, where
+    nobody had, to be taken anew. False when it is open already."""
+    to = Status.ACKNOWLEDGED if incident.acknowledged_at else Status.TRIGGERED
+    before = incident.status
+    claimed = Incident.objects.filter(id=incident.id, status__in=(Status.RESOLVED, Status.DISMISSED)).update(
+        status=to,
+        mitigated_at=None,
+        resolved_at=None,
+        closed_at=None,
+        reason="",
+        version=F("version") + 1,
+        updated_at=now,
+    )
+    if not claimed:
+        return False
+    incident.refresh_from_db()
+    timeline.record(
+        incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, **{"from": before, "to": to, "because": "alerts"}
+    )
+    return True
 
 
 def _moments(to: Status, now: datetime) -> dict[str, datetime | None]:

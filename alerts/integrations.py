@@ -1,0 +1,122 @@
+"""Integrations: making them, their tokens, and the receiver that one pastes into Alertmanager."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.text import slugify
+
+from alerts.models import Integration
+from common.errors import Invalid
+from common.text import shortened, storable
+from people import access
+from people.actors import Actor
+from people.models import Team
+
+_TRUSTED_FOR = 5.0  # seconds that a token's integration is remembered by a process
+_known: dict[str, tuple[Integration, float]] = {}
+
+
+@transaction.atomic
+def create(
+    name: str,
+    kind: str = Integration.Kind.ALERTMANAGER,
+    team: Team | None = None,
+    *,
+    by: Actor,
+    now: datetime,
+) -> tuple[Integration, str]:
+    """A new integration and its token, which is shown this once."""
+    access.require(by, access.Act.ADMINISTER)
+    name = shortened(storable(name), 100)
+    if not name:
+        raise Invalid("An integration needs a name.", errors=[("name", "Give it a name.")])
+    token = Integration.new_token()
+    integration = Integration.objects.create(
+        slug=_free_slug(name),
+        name=name,
+        kind=kind,
+        team=team,
+        token_hash=Integration.hash_of(token),
+        token_hint=token[:8],
+    )
+    return integration, token
+
+
+@transaction.atomic
+def rotate(integration: Integration, *, by: Actor, now: datetime) -> str:
+    """A new token; the old one stops within five seconds."""
+    access.require(by, access.Act.ADMINISTER)
+    token = Integration.new_token()
+    integration.token_hash, integration.token_hint = Integration.hash_of(token), token[:8]
+    integration.version += 1
+    integration.save(update_fields=["token_hash", "token_hint", "version", "updated_at"])
+    return token
+
+
+def by_authorization(header: str) -> Integration | None:
+    """The integration whose token the Authorization header carries, as Bearer or as the password of Basic."""
+    scheme, _, credentials = header.partition(" ")
+    token = credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            token = base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")[2]
+        except (binascii.Error, ValueError):
+            return None
+    elif scheme.lower() != "bearer":
+        return None
+    return _by_hash(Integration.hash_of(token)) if token else None
+
+
+def forget() -> None:
+    """Drop what this process remembers of tokens; for tests, and after a change in the same process."""
+    _known.clear()
+
+
+def webhook_url() -> str:
+    return f"{settings.ENV.public_url}/webhooks/alertmanager/"
+
+
+def receiver_yaml(integration: Integration, token: str | None) -> str:
+    """A receiver to paste as it is; without the token, a placeholder stands in for it."""
+    return f"""receivers:
+  - name: burnline
+    webhook_configs:
+      - url: {webhook_url()}
+        send_resolved: true
+        max_alerts: 0
+        http_config:
+          follow_redirects: false
+          authorization:
+            type: Bearer
+            credentials: {token or "<the token of " + integration.slug + ">"}
+route:
+  receiver: burnline
+  group_by: [alertname, service]
+  group_wait: 10s
+  group_interval: 1m
+  repeat_interval: 1h
+"""
+
+
+def _by_hash(token_hash: str) -> Integration | None:
+    known = _known.get(token_hash)
+    if known is not None and known[1] > time.monotonic():
+        return known[0]
+    integration = Integration.objects.select_related("team").filter(token_hash=token_hash, is_active=True).first()
+    if integration is None:
+        _known.pop(token_hash, None)
+        return None
+    _known[token_hash] = (integration, time.monotonic() + _TRUSTED_FOR)
+    return integration
+
+
+def _free_slug(name: str) -> str:
+    base = slugify(name)[:50] or "integration"
+    taken = set(Integration.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)

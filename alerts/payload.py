@@ -1,0 +1,216 @@
+"""Alertmanager's notification, from bytes to typed structs. No database, no clock.
+
+Source: prometheus/alertmanager notify/webhook/webhook.go and template/template.go, payload version 4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+import msgspec
+import orjson
+
+from common.errors import DomainError
+from common.text import shortened, storable
+
+_EARLIEST, _LATEST = 1971, 2200  # years in which an alert can start; year 1 means "not ended"
+
+
+class BadPayload(DomainError):
+    """Not a notification that can be read at all."""
+
+    code = "bad_payload"
+    status = 400
+    title = "Not an Alertmanager notification"
+
+
+class Alert(msgspec.Struct, rename="camel", kw_only=True):
+    """One alert as it was sent."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    ends_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    generator_url: str = msgspec.field(name="generatorURL", default="")
+    fingerprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+    @property
+    def name(self) -> str:
+        return self.labels.get("alertname", "")
+
+    @property
+    def labels_hash(self) -> str:
+        return _digest(self.labels)
+
+    @property
+    def content_hash(self) -> str:
+        return _digest([self.annotations, self.generator_url])
+
+
+class _Whole(msgspec.Struct, rename="camel", kw_only=True):
+    version: Literal["4"]
+    group_key: str
+    alerts: list[Alert]
+    truncated_alerts: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] = 0
+    group_labels: dict[str, str] = {}
+    common_labels: dict[str, str] = {}
+    common_annotations: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An alert that could not be read: where it stood, why, and what it was (cut at 4,000 characters)."""
+
+    position: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What one POST says. `alerts` are fit for the database: no U+0000, times with a zone and a sane year."""
+
+    group_key: str
+    group_labels: dict[str, str]
+    common_labels: dict[str, str]
+    common_annotations: dict[str, str]
+    truncated: int
+    alerts: Sequence[Alert]
+    quarantined: Sequence[Quarantined]
+
+    @property
+    def received(self) -> int:
+        return len(self.alerts) + len(self.quarantined)
+
+
+_whole = msgspec.json.Decoder(_Whole)
+_alert = msgspec.json.Decoder(Alert)
+
+_UNREADABLE = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)  # ValueError: bad UTF-8, huge numbers
+
+
+def parse(body: bytes) -> Notification:
+    """The notification within the bytes. One alert that cannot be read is quarantined and the others are taken;
+    BadPayload is raised for what is not JSON, not version 4, or has no list of alerts."""
+    try:
+        whole = _whole.decode(body)
+    except _UNREADABLE:
+        return _piece_by_piece(body)
+    if b"\\u0000" in body:
+        whole = _without_nul(whole)
+    return _sorted_out(whole, list(enumerate(whole.alerts)), [])
+
+
+def _piece_by_piece(body: bytes) -> Notification:
+    """The forgiving way, for what does not decode as a whole. The standard library's parser is used here because it is
+    the one that gets past a lone surrogate, which then spoils its own alert alone."""
+    try:
+        members = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except _UNREADABLE as exc:
+        raise BadPayload(f"This is not JSON: {shortened(str(exc), 200)}.") from exc
+    if not isinstance(members, dict):
+        raise BadPayload("This is not a JSON object.")
+    if members.get("version") != "4":
+        raise BadPayload('This is not version "4" of the webhook payload.')
+    raws = members.get("alerts")
+    if not isinstance(raws, list):
+        raise BadPayload("`alerts` is not a list.")
+    group_labels = _converted(members.get("groupLabels"), dict[str, str], {})
+    whole = _Whole(
+        version="4",
+        group_key=_converted(members.get("groupKey"), str, "") or f"labels:{_digest(_clean(group_labels))}",
+        alerts=[],
+        truncated_alerts=_converted(members.get("truncatedAlerts"), Annotated[int, msgspec.Meta(ge=0, lt=2**31)], 0),
+        group_labels=group_labels,
+        common_labels=_converted(members.get("commonLabels"), dict[str, str], {}),
+        common_annotations=_converted(members.get("commonAnnotations"), dict[str, str], {}),
+    )
+    readable: list[tuple[int, Alert]] = []
+    quarantined = []
+    for position, raw in enumerate(raws):
+        raw_text = ""
+        try:
+            raw_text = json.dumps(raw)
+            readable.append((position, _alert.decode(raw_text)))
+        except _UNREADABLE as exc:
+            quarantined.append(Quarantined(position, storable(str(exc))[:500], storable(raw_text[:4000])))
+    whole.alerts = [alert for _, alert in readable]
+    return _sorted_out(_without_nul(whole), readable, quarantined)
+
+
+def _sorted_out(whole: _Whole, alerts: list[tuple[int, Alert]], quarantined: list[Quarantined]) -> Notification:
+    """Times made sane, duplicates within the body folded (a resolve wins), quarantined ones added."""
+    taken: dict[tuple[str, str, datetime], Alert] = {}
+    for position, alert in alerts:
+        try:
+            alert.starts_at = alert.starts_at.astimezone(UTC)
+            if alert.ends_at is not None:
+                alert.ends_at = None if alert.ends_at.year == 1 else alert.ends_at.astimezone(UTC)
+        except OverflowError:
+            quarantined.append(_put_aside(position, "a time out of range", alert))
+            continue
+        if not _EARLIEST <= alert.starts_at.year <= _LATEST or (alert.ends_at and alert.ends_at.year > _LATEST):
+            reason = f"startsAt or endsAt lies outside the years {_EARLIEST} to {_LATEST}"
+            quarantined.append(_put_aside(position, reason, alert))
+            continue
+        if alert.status == "resolved" and alert.ends_at is None:
+            alert.ends_at = alert.starts_at
+        if alert.status == "firing":
+            alert.ends_at = None
+        key = (alert.fingerprint, alert.labels_hash, alert.starts_at)
+        known = taken.get(key)
+        if known is None or alert.status == "resolved" != known.status:
+            taken[key] = alert
+    return Notification(
+        group_key=whole.group_key,
+        group_labels=whole.group_labels,
+        common_labels=whole.common_labels,
+        common_annotations=whole.common_annotations,
+        truncated=whole.truncated_alerts,
+        alerts=[taken[key] for key in sorted(taken)],
+        quarantined=sorted(quarantined, key=lambda q: q.position),
+    )
+
+
+def _converted(value: Any, type_: Any, default: Any) -> Any:
+    """The value where it is of the type, else the default: nothing but `alerts` and `version` is worth a refusal."""
+    try:
+        return msgspec.convert(value, type_)
+    except msgspec.ValidationError:
+        return default
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _put_aside(position: int, reason: str, alert: Alert) -> Quarantined:
+    return Quarantined(position, reason, msgspec.json.encode(alert).decode()[:4000])
+
+
+def _without_nul(whole: _Whole) -> _Whole:
+    """U+0000, which PostgreSQL cannot hold, replaced everywhere; Alertmanager lets it pass in labels and annotations."""
+    whole.group_key = storable(whole.group_key)
+    whole.group_labels = _clean(whole.group_labels)
+    whole.common_labels = _clean(whole.common_labels)
+    whole.common_annotations = _clean(whole.common_annotations)
+    for alert in whole.alerts:
+        alert.labels = _clean(alert.labels)
+        alert.annotations = _clean(alert.annotations)
+        alert.generator_url = storable(alert.generator_url)
+        alert.fingerprint = storable(alert.fingerprint)
+    return whole
+
+
+def _clean(strings: dict[str, str]) -> dict[str, str]:
+    return {storable(name): storable(value) for name, value in strings.items()}
+
+
+def _digest(value: Any) -> str:
+    return blake2b(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()

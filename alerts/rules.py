@@ -1,0 +1,73 @@
+"""What a fingerprint's instances are after a delivery, whatever the order in which deliveries come. Pure.
+
+The rule (Alertmanager re-sends, reorders, duplicates and forgets): resolved is final for an instance; only the instance
+with the greatest start can be open; and it is not open if a resolved instance covers its start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One (fingerprint, start). `id` is None for one that is not in the database yet."""
+
+    starts_at: datetime
+    ends_at: datetime | None = None
+    is_firing: bool = True
+    superseded: bool = False
+    provisional_since: datetime | None = None
+    id: int | None = None
+    incident_id: int | None = None
+    content_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one fingerprint. `delivered` are the instances that the delivery named, as they are now;
+    `overtaken` those in the database that are open no longer without having been resolved."""
+
+    delivered: list[Instance]
+    overtaken: list[Instance]
+    was_open: Instance | None
+    is_open: Instance | None
+    promoted: bool = False  # a provisional instance outlived its grace and fires again
+
+
+def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datetime, grace: timedelta) -> Verdict:
+    """Fold the delivered instances of one fingerprint into what is known of it."""
+    before = {instance.starts_at: instance for instance in known}
+    after = dict(before)
+    promoted = False
+    named = list(incoming)
+    for new in named:
+        old = after.get(new.starts_at)
+        if old is None:
+            after[new.starts_at] = new
+        elif not new.is_firing:
+            ends = min(filter(None, (old.ends_at, new.ends_at)), default=None)
+            after[new.starts_at] = replace(old, ends_at=ends, is_firing=False, provisional_since=None)
+        elif not old.is_firing and not old.superseded:
+            # It had resolved, and fires with the same start: a stale copy from another node, or a real return.
+            since = old.provisional_since or now
+            if now - since >= grace:
+                after[new.starts_at] = replace(old, ends_at=None, is_firing=True, provisional_since=None)
+                promoted = True
+            else:
+                after[new.starts_at] = replace(old, provisional_since=since)
+    newest = max(after)
+    ended = [i for i in after.values() if not i.is_firing and i.ends_at is not None]
+    for start, instance in after.items():
+        covered = any(i.starts_at <= start < i.ends_at for i in ended if i.ends_at and i.starts_at != start)
+        if instance.is_firing and (start != newest or covered):
+            after[start] = replace(instance, is_firing=False, superseded=True)
+    return Verdict(
+        delivered=[after[new.starts_at] for new in named],
+        overtaken=[after[start] for start, old in before.items() if old.is_firing and after[start].superseded],
+        was_open=next((i for i in before.values() if i.is_firing), None),
+        is_open=next((i for i in after.values() if i.is_firing), None),
+        promoted=promoted and after[newest].is_firing,
+    )

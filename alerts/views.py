@@ -1,0 +1,70 @@
+"""The door for webhooks."""
+
+from __future__ import annotations
+
+import logging
+
+import orjson
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from alerts import ingest, integrations
+from common import problems
+from common.errors import DomainError
+
+log = logging.getLogger(__name__)
+
+_FAULTS = {
+    "too_large": (413, "The body is larger than 32 MiB."),
+    "too_slow": (408, "The body did not arrive within 10 seconds."),
+}
+
+
+@csrf_exempt
+def alertmanager(request: HttpRequest) -> HttpResponse:
+    """Take an Alertmanager notification. 2xx only after the commit; what is temporary is 503, never 429."""
+    if request.method != "POST":
+        return _not_post()
+    try:
+        integration = integrations.by_authorization(request.headers.get("Authorization", ""))
+        if integration is None:
+            return _unknown()
+        now = timezone.now()
+        fault = request.META.get("burnline.body_fault")
+        body = b"" if fault else request.read(settings.WEBHOOK_MAX_BYTES + 1)
+        if len(body) > settings.WEBHOOK_MAX_BYTES:
+            fault = "too_large"
+        if fault:
+            status, reason = _FAULTS[fault]
+            size = int(request.META.get("CONTENT_LENGTH") or 0)
+            ingest.refuse(integration, None, size=min(size, 2**31 - 1), status=status, reason=reason, now=now)
+            return problems.response(status, fault, reason)
+        receipt = ingest.receive(integration, body, now=now)
+    except DomainError as exc:
+        return _later(exc.message) if exc.status == 503 else problems.response(exc.status, exc.code, exc.message)
+    except (DatabaseError, InterfaceError):
+        log.exception("a delivery could not be stored")
+        return _later("The database could not take this now.")
+    answer = {"delivery": str(receipt.delivery), "alerts": receipt.counts, "incidents": receipt.incidents}
+    return HttpResponse(orjson.dumps(answer), content_type="application/json")
+
+
+def _not_post() -> HttpResponse:
+    response = problems.response(405, "method_not_allowed", "Post notifications here.")
+    response.headers["Allow"] = "POST"
+    return response
+
+
+def _unknown() -> HttpResponse:
+    response = problems.response(401, "unauthenticated", "This needs the token of an integration.")
+    response.headers["WWW-Authenticate"] = 'Bearer realm="burnline"'
+    return response
+
+
+def _later(reason: str) -> HttpResponse:
+    response = problems.response(503, "try_again", reason)
+    response.headers["Retry-After"] = "5"
+    return response
