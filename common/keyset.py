@@ -1,0 +1,208 @@
+"""Pages of a list that cost the same at its end as at its start: a cursor holds the place, no row is skipped.
+
+The order must be total and free of nulls; the primary key is put last where it is not in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import orjson
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db.models import Field, Model, Q, QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.urls import remove_query_param, replace_query_param
+from rest_framework.views import APIView
+
+from common.errors import Invalid
+
+Row = TypeVar("Row", bound=Model)
+
+SIZE = 25
+LARGEST = 100
+
+
+class BadCursor(Invalid):
+    """A cursor that we did not give out, or of another order."""
+
+    code = "bad_cursor"
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """The rows, and the cursors of the pages beside it; None where there is none."""
+
+    rows: list[Row]
+    next: str | None
+    previous: str | None
+
+
+def page(queryset: QuerySet[Row], ordering: Sequence[str], cursor: str | None, size: int = SIZE) -> Page[Row]:
+    """The page at a cursor, the first one without. `ordering` names columns or annotations, "-" for descending.
+
+    One query, of size + 1 rows. Raises BadCursor.
+    """
+    order = _total(queryset, ordering)
+    ordered = queryset.order_by(*order)
+    if not cursor:
+        rows = list(ordered[: size + 1])
+        return Page(rows[:size], _cursor("n", order, rows[size - 1]) if len(rows) > size else None, None)
+    direction, values = _place(cursor, queryset, order)
+    if direction == "n":
+        rows = list(ordered.filter(_beyond(order, values))[: size + 1])
+        more = len(rows) > size
+        rows = rows[:size]
+        return Page(
+            rows,
+            _cursor("n", order, rows[-1]) if more else None,
+            _cursor("p", order, rows[0]) if rows else None,
+        )
+    backwards = [_turned(name) for name in order]
+    rows = list(queryset.order_by(*backwards).filter(_beyond(backwards, values))[: size + 1])
+    if not rows:  # what lay before has gone
+        return page(queryset, ordering, None, size)
+    more = len(rows) > size
+    rows = rows[:size][::-1]
+    return Page(rows, _cursor("n", order, rows[-1]), _cursor("p", order, rows[0]) if more else None)
+
+
+class ApiPagination(BasePagination):
+    """`{"results", "next", "previous"}` for every list of the API, in the order that its queryset has."""
+
+    def __init__(self) -> None:
+        self._page: Page[Any] | None = None
+        self._address = ""
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any] | Sequence[Any], request: Request, view: APIView | None = None
+    ) -> list[Any]:
+        assert isinstance(queryset, QuerySet)
+        self._address = request.build_absolute_uri()
+        self._page = page(queryset, _own(queryset), request.query_params.get("cursor"), _size(request))
+        return self._page.rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        assert self._page is not None, "a page is answered after it was read"
+        links = {"next": self._link(self._page.next), "previous": self._link(self._page.previous)}
+        return Response({"results": data, **links})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {"results": schema, "next": link, "previous": link},
+        }
+
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": "cursor",
+                "in": "query",
+                "description": "The place in the list, as `next` or `previous` of another page give it.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": "page_size",
+                "in": "query",
+                "description": f"How many at once: {SIZE} where it is not said, never more than {LARGEST}.",
+                "schema": {"type": "integer", "minimum": 1, "default": SIZE},
+            },
+        ]
+
+    def _link(self, cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
+        return replace_query_param(remove_query_param(self._address, "cursor"), "cursor", cursor)
+
+
+def _size(request: Request) -> int:
+    text = request.query_params.get("page_size", str(SIZE))
+    if not (text.isascii() and text.isdigit() and int(text[:9])):
+        raise Invalid("page_size is a number from 1 on.", errors=[("page_size", "A number from 1 on.")])
+    return min(int(text[:9]), LARGEST)
+
+
+def _own(queryset: QuerySet[Any]) -> Sequence[str]:
+    """The order that a queryset has by itself."""
+    return [*map(str, queryset.query.order_by or queryset.model._meta.ordering or ())]
+
+
+def _total(queryset: QuerySet[Any], ordering: Sequence[str]) -> list[str]:
+    key = queryset.model._meta.pk.name
+    order = [key if name == "pk" else "-" + key if name == "-pk" else name for name in ordering]
+    if key not in (name.lstrip("-") for name in order):
+        order.append("-" + key if order and order[-1].startswith("-") else key)
+    return order
+
+
+def _turned(name: str) -> str:
+    return name[1:] if name.startswith("-") else "-" + name
+
+
+def _beyond(order: Sequence[str], values: Sequence[Any]) -> Q:
+    """What comes after `values`: the bound on the first column stands alone, so that an index can be entered by it."""
+    beyond = Q(pk__in=())
+    for name, value in reversed(list(zip(order, values, strict=True))):
+        column = name.lstrip("-")
+        compare = "lt" if name.startswith("-") else "gt"
+        beyond = Q(**{f"{column}__{compare}": value}) | (Q(**{column: value}) & beyond)
+    first, bound = order[0], values[0]
+    return Q(**{f"{first.lstrip('-')}__{'lte' if first.startswith('-') else 'gte'}": bound}) & beyond
+
+
+def _cursor(direction: str, order: Sequence[str], row: Model) -> str:
+    values = [getattr(row, name.lstrip("-")) for name in order]
+    assert None not in values, "a list is not ordered by what may be null"
+    content = orjson.dumps([direction, ",".join(order), *values], default=str)
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _place(cursor: str, queryset: QuerySet[Any], order: Sequence[str]) -> tuple[str, list[Any]]:
+    try:
+        content = orjson.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
+        match content:
+            case ["n" | "p" as direction, str(described), *values] if described == ",".join(order):
+                pairs = zip(order, values, strict=True)
+                return direction, [_typed(queryset, name.lstrip("-"), value) for name, value in pairs]
+    except (ValueError, binascii.Error, ValidationError, TypeError, OverflowError) as exc:
+        raise BadCursor("This cursor is not one of ours.", errors=[("cursor", "Not a cursor.")]) from exc
+    raise BadCursor("This cursor belongs to another order.", errors=[("cursor", "Not a cursor of this list.")])
+
+
+def _typed(queryset: QuerySet[Any], column: str, value: Any) -> Any:
+    """A value of a cursor as its column has it. Raises ValueError or ValidationError."""
+    typed = _field(queryset, column).to_python(value)
+    match typed:
+        case bool() | UUID():
+            return typed
+        case int() if abs(typed) < 2**63:
+            return typed
+        case str() if "\x00" not in typed:
+            return typed
+        case datetime() if typed.tzinfo is not None:
+            return typed
+        case date() if not isinstance(typed, datetime):
+            return typed
+    raise ValueError("not a value of this column")
+
+
+def _field(queryset: QuerySet[Any], column: str) -> Field[Any, Any]:
+    annotation = queryset.query.annotations.get(column)
+    if annotation is not None:
+        field: Field[Any, Any] = annotation.output_field
+        return field
+    try:
+        found = queryset.model._meta.get_field(column)
+    except FieldDoesNotExist as exc:
+        raise AssertionError(f"{column} is no column of the list") from exc
+    assert isinstance(found, Field)
+    return found
