@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from rest_framework.views import APIView
 
-from common.errors import Forbidden
 from people import access, actors
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -61,4 +61,4 @@ class ByMatrix:
             return None
         if verdict is access.Verdict.UNKNOWN_ACTOR:
             return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
-        raise Forbidden("Your role does not allow this.")
+        raise PermissionDenied("Your role does not allow this.")
