@@ -229,6 +229,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["people.permissions.ByMatrix"],
     "DEFAULT_RENDERER_CLASSES": ["common.rest.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["common.rest.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.rest.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "common.keyset.ApiPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "common.schema.Operations",
