@@ -26,7 +26,7 @@ def render(text: str) -> str:
 
     Raw HTML within the text is shown as text, not interpreted and not swallowed.
     """
-    if len(text.encode("utf-8", "replace")) > MAX_BYTES or _is_bomb(text):
+    if not is_renderable(text):
         return f"<pre>{escape(text)}</pre>"
     engine = markdown.Markdown(extensions=["tables", "fenced_code", "sane_lists", "nl2br"], output_format="html")
     engine.preprocessors.deregister("html_block")
@@ -39,6 +39,11 @@ def render(text: str) -> str:
         link_rel="noopener noreferrer nofollow",
         url_relative="deny",
     )
+
+
+def is_renderable(text: str) -> bool:
+    """Whether `render` reads the text as Markdown: it is not too long, and not built to be slow."""
+    return len(text.encode("utf-8", "replace")) <= MAX_BYTES and not _is_bomb(text)
 
 
 def _is_bomb(text: str) -> bool:

@@ -56,7 +56,7 @@ class Postmortem(models.Model):
 
 
 class Section(models.Model):
-    """One part of the document. `markdown` is what stands; `generated` what the record says of it."""
+    """One part of the document. While it is generated, it follows the record; once a person wrote, it is theirs."""
 
     class State(models.TextChoices):
         GENERATED = "generated", "Generated"
@@ -88,7 +88,7 @@ class Revision(models.Model):
     """A section's text as somebody saved it. Never changed, never deleted; a lost race is kept as a conflict."""
 
     section = models.ForeignKey(Section, on_delete=models.CASCADE, related_name="revisions")
-    version = models.PositiveIntegerField()  # the section's version that this made; for a conflict, the one it began from
+    version = models.PositiveIntegerField()  # the section's that it made; of a conflict, the one that it began from
     is_conflict = models.BooleanField(default=False)
     markdown = models.TextField(blank=True)
     actor_type = models.CharField(max_length=10, choices=ActorType.choices)
@@ -111,6 +111,7 @@ class Revision(models.Model):
 
 class ActionItemQuerySet(models.QuerySet["ActionItem"]):
     def for_actor(self, actor: Actor | None) -> ActionItemQuerySet:
+        """Those of the postmortems that this actor may see."""
         return self.filter(postmortem__in=Postmortem.objects.for_actor(actor).values("id"))
 
 
@@ -154,6 +155,7 @@ class ActionItem(models.Model):
     reason = models.TextField(blank=True)  # why it won't be done, or did not work
     evidence = models.TextField(blank=True)  # what shows that it worked
     tracker = models.URLField(max_length=500, blank=True)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
