@@ -10,7 +10,7 @@ from config.wsgi import application as django
 
 HttpApplication = Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], Awaitable[None]]
 
-DRAIN_SECONDS = 3.0
+DRAIN_SECONDS = 2.0
 
 # Exact path -> what answers it on the event loop, holding no thread of the bridge.
 NATIVE_ROUTES: dict[str, HttpApplication] = {}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import itertools
 import json
 import socket
 import threading
@@ -13,7 +14,7 @@ from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
-from asgiref.typing import ASGIReceiveEvent, ASGISendEvent, HTTPScope
+from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendEvent, HTTPRequestEvent, HTTPScope
 
 from common.headers import SECURITY_HEADERS
 from config.bodies import Bound
@@ -101,6 +102,38 @@ def heard(connection: socket.socket) -> bytes:
     while data := connection.recv(65536):
         parts.append(data)
     return b"".join(parts)
+
+
+def scope() -> HTTPScope:
+    return cast(
+        HTTPScope,
+        {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": "/",
+            "raw_path": b"/",
+            "query_string": b"",
+            "root_path": "",
+            "headers": [],
+            "client": None,
+            "server": None,
+        },
+    )
+
+
+def a_whole_request() -> ASGIReceiveCallable:
+    """What a client that stays says: a request without a body, and then nothing."""
+    events: Iterator[HTTPRequestEvent] = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> ASGIReceiveEvent:
+        for event in events:
+            return event
+        await asyncio.Event().wait()
+        raise AssertionError("nothing ever comes")
+
+    return receive
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 3) -> bool:
@@ -225,6 +258,16 @@ def test_head_gets_the_headers_alone() -> None:
     assert b"content-length: 4\r\n" in answer
     assert b"x-page: yes\r\n" in answer
     assert answer.endswith(b"\r\n\r\n")
+    assert len(result.closed_in) == 1
+
+
+def test_head_does_not_run_a_stream_to_its_end() -> None:
+    result = Result(itertools.repeat(b"more"))
+
+    with served(Bridge(answering(result))) as port:
+        response, content = ask(port, method="HEAD")
+
+    assert (response.status, content) == (200, b"")
     assert len(result.closed_in) == 1
 
 
@@ -372,20 +415,24 @@ def test_a_reader_who_does_not_read_a_stream_is_dropped(caplog: pytest.LogCaptur
     assert "did not read on" in caplog.text
 
 
-def test_a_server_that_stops_wakes_the_thread_of_a_stream() -> None:
-    def chunks() -> Iterator[bytes]:
-        while True:
-            yield b"x" * 65536
+def test_a_server_that_stops_frees_the_thread_of_a_stream_that_nobody_reads() -> None:
+    result = Result(iter([b"more"] * 10))
 
-    result = Result(chunks())
+    async def stopped() -> None:
+        sending = asyncio.Event()
 
-    with served(Bridge(answering(result))) as port:
-        connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        connection.recv(100)
+        async def send(event: ASGISendEvent) -> None:
+            sending.set()
+            await asyncio.Event().wait()
 
-    assert result.closed.wait(3)
-    connection.close()
+        bridge = Bridge(answering(result))
+        request = asyncio.create_task(bridge(scope(), a_whole_request(), send))
+        await sending.wait()
+        request.cancel()
+        await bridge.drain(3)
+        assert result.closed.is_set()
+
+    asyncio.run(stopped())
 
 
 @pytest.mark.parametrize(
@@ -403,34 +450,12 @@ def test_the_thread_is_free_before_an_answer_that_fits_in_memory_is_sent(
 
     result = Closing([b"page"])
 
-    async def receive() -> ASGIReceiveEvent:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
     async def send(event: ASGISendEvent) -> None:
         closed_at_send.append(result.closed.is_set())
 
-    asyncio.run(Bridge(answering(result, headers=headers))(scope(), receive, send))
+    asyncio.run(Bridge(answering(result, headers=headers))(scope(), a_whole_request(), send))
 
     assert closed_at_send == [True, True]
-
-
-def scope() -> HTTPScope:
-    return cast(
-        HTTPScope,
-        {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "GET",
-            "scheme": "http",
-            "path": "/",
-            "raw_path": b"/",
-            "query_string": b"",
-            "root_path": "",
-            "headers": [],
-            "client": None,
-            "server": None,
-        },
-    )
 
 
 def test_pages_are_answered_while_a_reader_does_not_read_a_large_one() -> None:
@@ -674,15 +699,12 @@ def test_draining_waits_for_what_runs_but_not_for_ever(seconds: float, ended: bo
         start_response("200 OK", [])
         return []
 
-    async def receive() -> ASGIReceiveEvent:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
     async def send(event: ASGISendEvent) -> None:
         pass
 
     async def drained() -> bool:
         bridge = Bridge(application)
-        request = asyncio.create_task(bridge(scope(), receive, send))
+        request = asyncio.create_task(bridge(scope(), a_whole_request(), send))
         while not begun.is_set():
             await asyncio.sleep(0.01)
         request.cancel()

@@ -74,7 +74,9 @@ def test_pages_answer_at_once_while_two_hundred_bodies_drip() -> None:
         ]
         await asyncio.sleep(0.5)
         until = time.monotonic() + SECONDS - 1
-        visits = await asyncio.gather(*(pages_meanwhile(port, until) for _ in range(READERS)))
+        visits = await asyncio.wait_for(
+            asyncio.gather(*(pages_meanwhile(port, until) for _ in range(READERS))), SECONDS
+        )
         assert not any(sender.done() for sender in senders), "the bodies were to drip all the while"
         return await asyncio.wait_for(asyncio.gather(*senders), 6), [page for visit in visits for page in visit]
 
