@@ -42,15 +42,16 @@ class Program:
 class Supervisor:
     """`with Supervisor(programs) as supervisor: supervisor.watch()`. Stops everything on its way out."""
 
-    def __init__(self, programs: Sequence[Program]) -> None:
+    def __init__(self, programs: Sequence[Program], *, grace: float = GRACE) -> None:
+        self._grace = grace
         self._children = [_Child(program) for program in programs]
         self._times_asked_to_stop = 0
         self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         for number in STOP_SIGNALS:
-            # nohup's ignored SIGHUP stays ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # What nohup set stays so.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 self._handlers_before[number] = signal.signal(number, self._note)
         try:
             for child in self._children:
@@ -84,7 +85,7 @@ class Supervisor:
         """Ask all to end, wait for them, kill what is left. Asked a second time, kill at once."""
         for child in self._children:
             child.send(signal.SIGTERM)
-        end = time.monotonic() + GRACE
+        end = time.monotonic() + self._grace
         while (
             any(child.is_alive() for child in self._children)
             and time.monotonic() < end

@@ -1,0 +1,156 @@
+"""A PostgreSQL and a Redis of the tests' own, on free ports, for as long as one command runs.
+
+python -m tests.clusters pytest -n 2
+"""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+PATIENCE = 30.0  # seconds for a server to start
+
+
+def main(command: Sequence[str]) -> int:
+    """Run the command beside both, and give its exit code."""
+    signal.signal(signal.SIGTERM, _leave)
+    with postgresql() as database_url, redis() as redis_url:
+        env = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        return subprocess.call(command, env=env)
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL of a fresh cluster with fsync on, as in production; it is gone afterwards."""
+    initdb, postgres = (_postgresql_binary(name) for name in ("initdb", "postgres"))
+    port = free_port()
+    with _folder() as folder:
+        data = folder / "data"
+        subprocess.run(
+            [initdb, "-D", data, "-U", "burnline", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=_owner(),
+            cwd=folder,
+        )
+        options = {
+            "port": port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": folder,
+            "max_connections": 200,
+        }
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        log = folder / "log"
+        with _running([postgres, "-D", str(data), *words], port, log, signal.SIGINT, user=_owner()):
+            _wait_for_postgresql(port, log)
+            yield f"postgresql://burnline@127.0.0.1:{port}/postgres"
+
+
+@contextmanager
+def redis() -> Iterator[str]:
+    """The URL of an empty Redis that keeps nothing; it is gone afterwards."""
+    binary = _binary("redis-server", package="redis-server")
+    port = free_port()
+    with _folder() as folder:
+        words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
+        with _running([binary, *words], port, folder / "log", signal.SIGTERM, user=_owner()):
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+def free_port() -> int:
+    """A port of this machine that nobody had a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], port: int, log: Path, ending: signal.Signals, *, user: str | None
+) -> Iterator[None]:
+    """The server, from when it takes connections."""
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, user=user, start_new_session=True, cwd="/"
+        )
+    try:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                if server.poll() is not None or time.monotonic() > end:
+                    sys.exit(f"{command[0]} does not start:\n{log.read_text(errors='replace')[-2000:]}")
+                time.sleep(0.05)
+        yield
+    finally:
+        server.send_signal(ending)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _wait_for_postgresql(port: int, log: Path) -> None:
+    """It takes connections a moment before it answers them."""
+    import psycopg
+
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            psycopg.connect(f"postgresql://burnline@127.0.0.1:{port}/postgres").close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                sys.exit(f"PostgreSQL does not answer:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """One that belongs to whoever the servers run as."""
+    with tempfile.TemporaryDirectory(prefix="burnline-cluster-", ignore_cleanup_errors=True) as name:
+        if owner := _owner():
+            shutil.chown(name, owner)
+        yield Path(name)
+
+
+def _owner() -> str | None:
+    """PostgreSQL does not run as root: who it runs as then."""
+    if os.getuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody") if name in names)
+
+
+def _postgresql_binary(name: str) -> str:
+    """Debian keeps them out of the PATH, a folder per version."""
+    places = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), key=lambda path: int(path.split("/")[4]))
+    return places[-1] if places else _binary(name, package="postgresql")
+
+
+def _binary(name: str, *, package: str) -> str:
+    path = shutil.which(name)
+    if not path:
+        sys.exit(f"make test-all needs {name}. Debian and Ubuntu: apt install {package}")
+    return path
+
+
+def _leave(signum: int, frame: FrameType | None) -> None:
+    sys.exit(128 + signum)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
