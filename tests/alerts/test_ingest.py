@@ -1,0 +1,274 @@
+"""Which incident an alert belongs to, and what a delivery leaves behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from alerts import ingest, integrations, payload, routing
+from alerts.models import Alert, Delivery, Integration, RawBody
+from incidents import lifecycle
+from incidents.models import Entry, Incident
+from tests import make
+from tests.make import NOW
+
+Status = Incident.Status
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def source(payments: Any) -> Integration:
+    integrations.forget()
+    routing.forget()
+    return make.integration(team=payments)[0]
+
+
+def deliver(source: Integration, *alerts: dict[str, Any], minute: float = 0, **fields: Any) -> ingest.Receipt:
+    return ingest.receive(source, make.alertmanager_body(*alerts, **fields), now=NOW + timedelta(minutes=minute))
+
+
+def later(minutes: float) -> Any:
+    return NOW + timedelta(minutes=minutes)
+
+
+def kinds(incident: Incident) -> list[str]:
+    return list(incident.entries.order_by("seq").values_list("kind", flat=True))
+
+
+def only() -> Incident:
+    return Incident.objects.get()
+
+
+def test_a_firing_alert_opens_an_incident_that_knows_where_it_came_from(source: Integration) -> None:
+    receipt = deliver(source, make.alert(annotations={"summary": "Errors above 5%"}))
+
+    incident = only()
+    assert receipt.incidents == [incident.number]
+    assert receipt.counts == {"received": 1, "opened": 1, "changed": 0, "unchanged": 0, "resolved": 0, "quarantined": 0}
+    assert incident.title == "Errors above 5%"
+    assert incident.severity == "sev2"
+    assert incident.team == source.team
+    assert incident.detected_at == incident.started_at == NOW
+    assert kinds(incident) == ["opened", "alerts_fired"]
+    assert incident.entries.get(seq=2).actor_type == "alert"
+    assert Alert.objects.get().incident == incident
+
+
+def test_a_repeat_changes_nothing(source: Integration) -> None:
+    deliver(source, make.alert())
+
+    receipt = deliver(source, make.alert(), minute=5)
+
+    assert receipt.counts["unchanged"] == 1
+    assert kinds(only()) == ["opened", "alerts_fired"]
+    assert Alert.objects.get().last_seen_at == later(5)
+    assert RawBody.objects.count() == 1
+    assert Delivery.objects.count() == 2
+
+
+def test_a_changed_annotation_is_shown_and_makes_no_entry(source: Integration) -> None:
+    deliver(source, make.alert())
+
+    receipt = deliver(source, make.alert(annotations={"summary": "Errors above 9%"}), minute=5)
+
+    assert receipt.counts["changed"] == 1
+    assert Alert.objects.get().annotations == {"summary": "Errors above 9%"}
+    assert kinds(only()) == ["opened", "alerts_fired"]
+
+
+def test_a_resolve_is_told_once_and_the_last_one_clears(source: Integration) -> None:
+    one, two = make.alert("A"), make.alert("B")
+    deliver(source, one, two)
+
+    deliver(source, {**one, "status": "resolved", "endsAt": "2026-03-02T09:05:00Z"}, two, minute=5)
+    deliver(source, {**one, "status": "resolved", "endsAt": "2026-03-02T09:05:00Z"}, two, minute=6)
+    receipt = deliver(source, {**two, "status": "resolved", "endsAt": "2026-03-02T09:07:00Z"}, minute=7)
+
+    assert receipt.counts["resolved"] == 1
+    assert kinds(only()) == ["opened", "alerts_fired", "alerts_resolved", "alerts_resolved", "all_clear"]
+    assert only().status == Status.TRIGGERED
+
+
+def test_a_resolve_of_something_unknown_is_kept_and_opens_nothing(source: Integration) -> None:
+    receipt = deliver(source, make.alert(status="resolved", ends_at=later(1)))
+
+    assert receipt.incidents == []
+    assert not Incident.objects.exists()
+    assert Alert.objects.get().status == "resolved"
+
+
+def test_a_second_alert_of_the_group_joins_the_open_incident(source: Integration) -> None:
+    deliver(source, make.alert("A"))
+
+    receipt = deliver(source, make.alert("A"), make.alert("B", starts_at=later(1)), minute=1)
+
+    assert receipt.counts["opened"] == 1
+    assert kinds(only()) == ["opened", "alerts_fired", "alerts_fired"]
+
+
+def test_another_group_with_a_new_alert_is_another_incident(source: Integration) -> None:
+    deliver(source, make.alert("A"), group="one")
+    deliver(source, make.alert("B"), group="two")
+
+    assert Incident.objects.count() == 2
+
+
+def test_another_group_that_brings_only_known_alerts_attaches_and_stays_attached(source: Integration) -> None:
+    deliver(source, make.alert("A"), group="one")
+
+    deliver(source, make.alert("A"), group="two", minute=1)
+    deliver(source, make.alert("A"), make.alert("B", starts_at=later(2)), group="two", minute=2)
+
+    assert Incident.objects.count() == 1
+    assert Alert.objects.filter(incident=only()).count() == 2
+
+
+def test_the_same_group_of_another_integration_is_another_incident(source: Integration) -> None:
+    other = make.integration("Staging")[0]
+
+    deliver(source, make.alert())
+    deliver(other, make.alert())
+
+    assert Incident.objects.count() == 2
+
+
+def test_what_still_fires_after_a_person_resolved_does_nothing(source: Integration, alice: Any) -> None:
+    deliver(source, make.alert())
+    lifecycle.move(only(), Status.RESOLVED, by=make.person(alice), now=later(10))
+
+    receipt = deliver(source, make.alert(), minute=15)
+
+    assert receipt.counts["unchanged"] == 1
+    assert only().status == Status.RESOLVED
+    assert Alert.objects.get().status == "firing"
+
+
+@pytest.mark.parametrize(("acknowledged", "status"), [(True, Status.ACKNOWLEDGED), (False, Status.TRIGGERED)])
+def test_an_alert_that_starts_later_reopens_within_the_window(
+    source: Integration, alice: Any, acknowledged: bool, status: str
+) -> None:
+    deliver(source, make.alert())
+    if acknowledged:
+        lifecycle.acknowledge(only(), by=make.person(alice), now=later(1))
+    deliver(source, make.alert(status="resolved", ends_at=later(5)), minute=5)
+    lifecycle.move(only(), Status.RESOLVED, by=make.person(alice), now=later(6))
+
+    deliver(source, make.alert(starts_at=later(20)), minute=20)
+
+    incident = only()
+    assert incident.status == status
+    assert incident.resolved_at is None
+    assert Alert.objects.get(status="firing").incident == incident
+
+
+def test_an_alert_that_nobody_knew_reopens_although_it_began_before_the_resolve(
+    source: Integration, alice: Any
+) -> None:
+    deliver(source, make.alert("A"))
+    lifecycle.move(only(), Status.RESOLVED, by=make.person(alice), now=later(6))
+
+    deliver(source, make.alert("A"), make.alert("B", starts_at=later(5.5)), minute=7)
+
+    assert only().is_open
+
+
+def test_after_the_window_a_new_start_opens_a_new_incident(source: Integration, alice: Any) -> None:
+    deliver(source, make.alert())
+    deliver(source, make.alert(status="resolved", ends_at=later(5)), minute=5)
+    lifecycle.move(only(), Status.RESOLVED, by=make.person(alice), now=later(6))
+    after = 6 + settings.ENV.reopen_window / 60 + 1
+
+    deliver(source, make.alert(starts_at=later(after)), minute=after)
+
+    assert Incident.objects.count() == 2
+    assert Incident.objects.latest("number").status == Status.TRIGGERED
+
+
+def test_the_alerts_of_a_merged_incident_go_where_it_went(source: Integration, bob: Any) -> None:
+    deliver(source, make.alert("A"))
+    merged = only()
+    target = make.incident()
+    lifecycle.move(merged, Status.MERGED, by=make.person(bob), now=later(1), merged_into=target)
+
+    receipt = deliver(source, make.alert("A"), make.alert("B", starts_at=later(2)), minute=2)
+
+    assert receipt.incidents == [target.number]
+    assert Incident.objects.count() == 2
+    assert "alerts_fired" in kinds(target)
+
+
+def test_labels_name_service_team_and_severity(source: Integration, search: Any) -> None:
+    service = make.service("ranker", search)
+
+    deliver(source, make.alert(labels={"service": "ranker", "severity": "warning"}))
+
+    incident = only()
+    assert (incident.service, incident.team, incident.severity) == (service, search, "sev3")
+
+
+def test_a_bad_alert_beside_a_good_one_is_put_aside_and_the_good_one_is_taken(source: Integration) -> None:
+    receipt = deliver(source, make.alert(), {**make.alert("Bad"), "startsAt": "9999-12-31T23:59:59-05:00"})
+
+    assert receipt.counts["opened"] == receipt.counts["quarantined"] == 1
+    kept = Delivery.objects.get().quarantined
+    assert kept[0]["position"] == 1
+    assert "Bad" in kept[0]["raw"]
+
+
+def test_labels_are_compared_where_fingerprints_collide(source: Integration) -> None:
+    deliver(
+        source, make.alert(labels={"a": "1"}, fingerprint="same"), make.alert(labels={"a": "2"}, fingerprint="same")
+    )
+
+    assert Alert.objects.filter(status="firing").count() == 2
+
+
+def test_what_is_refused_is_kept_with_its_reason(source: Integration) -> None:
+    with pytest.raises(payload.BadPayload):
+        ingest.receive(source, b'{"version": "3"}', now=NOW)
+
+    refused = Delivery.objects.get()
+    assert refused.outcome == Delivery.Outcome.REFUSED
+    assert refused.status == 400
+    assert refused.raw
+    assert bytes(refused.raw.body) == b'{"version": "3"}'
+    assert "version" in refused.reason
+
+
+def test_the_number_of_statements_does_not_grow_with_the_number_of_alerts(source: Integration) -> None:
+    def statements(group: str, names: list[str], minute: float, **fields: Any) -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            deliver(source, *[make.alert(name, **fields) for name in names], group=group, minute=minute)
+        return sum(
+            not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for q in captured.captured_queries
+        )
+
+    deliver(source, make.alert("Warm"))  # the catalogue is read once in five seconds
+    many = [f"Alert{n}" for n in range(100)]
+    opening = statements("one", ["Single"], 0), statements("many", many, 0)
+    repeat = statements("one", ["Single"], 1), statements("many", many, 1)
+    resolve = (
+        statements("one", ["Single"], 2, status="resolved", ends_at=later(2)),
+        statements("many", many, 2, status="resolved", ends_at=later(2)),
+    )
+
+    assert opening == (9, 9)
+    assert repeat == (6, 6)
+    assert resolve == (10, 10)
+
+
+def test_an_slo_named_by_a_label_is_linked(source: Integration) -> None:
+    slo = make.slo("checkout-availability")
+
+    deliver(source, make.alert(labels={"slo_id": slo.slug}), make.alert("B", labels={"slo_id": "unheard-of"}))
+
+    link = only().slo_links.get()
+    assert (link.slo, link.origin) == (slo, "label")
+    assert Entry.objects.filter(kind="slo_linked").count() == 1
