@@ -1,0 +1,159 @@
+"""How values look on every page: icons, times, durations, shares, people, and what is not known."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django import forms, template
+from django.forms.boundfield import BoundWidget
+from django.templatetags.static import static
+from django.utils import formats, timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+SPRITE = "vendor/tabler-icons/icons.svg"
+TINTS = 7  # .tint-0 ... in avatars.css
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of the sprite. Without a label it is decoration, and screen readers pass over it."""
+    if label:
+        return format_html(
+            '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"></use></svg>', label, static(SPRITE), name
+        )
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static(SPRITE), name)
+
+
+@register.simple_tag
+def unknown(reason: str) -> SafeString:
+    """An en dash with the reason on hover: what is unknown is never 0."""
+    return format_html(
+        '<span class="unknown" title="{}"><span aria-hidden="true">–</span>'
+        '<span class="visually-hidden">unknown: {}</span></span>',
+        reason,
+        reason,
+    )
+
+
+@register.filter
+def duration(value: timedelta | float | None, reason: str = "not known yet") -> str:
+    """Seconds (or a timedelta) as `1 h 12 m`, at most two units; None is unknown, for the reason given."""
+    if value is None or value == "":
+        return unknown(reason)
+    seconds = max(0, int(value.total_seconds() if isinstance(value, timedelta) else value))
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} m"
+    if seconds < DAY:
+        return _pair(seconds // HOUR, "h", seconds % HOUR // MINUTE, "m")
+    return _pair(seconds // DAY, "d", seconds % DAY // HOUR, "h")
+
+
+def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"
+
+
+@register.filter
+def percent(share: Decimal | float | str | None, reason: str = "no data") -> str:
+    """A share of 1 as `31.2%`, with as many digits as it needs to differ from 0 and 100; None is unknown."""
+    if share is None or share == "":
+        return unknown(reason)
+    value = Decimal(str(share)) * 100
+    for digits in range(1, 5):
+        text = f"{value:.{digits}f}"
+        if Decimal(text) == value or Decimal(text) not in (0, 100):
+            break
+    return f"{text.rstrip('0').rstrip('.')}%"
+
+
+@register.simple_tag(takes_context=True)
+def time(context: template.Context, at: datetime | None, show: str = "ago", reason: str = "not yet") -> SafeString:
+    """A moment, which times.js turns to the reader's zone and keeps fresh; UTC on hover.
+
+    `show`: `ago` (12 m ago), `since` (12 m), `clock` (03:05), `date` (22 Nov 2026), `moment` (date and clock).
+    "Now" is the context's `now` where the view gave one.
+    """
+    if at is None:
+        return unknown(reason)
+    now = context.get("now") or timezone.now()
+    return format_html(
+        '<time datetime="{}" title="{}" data-show="{}">{}</time>',
+        at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        show,
+        _moment(at, show, now),
+    )
+
+
+def _moment(at: datetime, show: str, now: datetime) -> str:
+    local = timezone.localtime(at)
+    match show:
+        case "since":
+            return duration(now - at)
+        case "clock":
+            return local.strftime("%H:%M")
+        case "date":
+            return formats.date_format(local, "j M Y")
+        case "moment":
+            return formats.date_format(local, "j M Y, H:i")
+        case "ago" if abs(now - at) >= timedelta(days=7):
+            return formats.date_format(local, "j M Y")
+        case "ago":
+            return f"in {duration(at - now)}" if at > now else f"{duration(now - at)} ago"
+    raise template.TemplateSyntaxError(f"A time cannot be shown as {show!r}.")
+
+
+@register.filter
+def initials(name: str | None) -> str:
+    """The first letters of the first and the last word of a name, one letter for a single word."""
+    words = [word for word in (name or "").split() if word[0].isalnum()]
+    letters = words[0][0] + (words[-1][0] if len(words) > 1 else "") if words else "?"
+    return letters.upper()
+
+
+@register.simple_tag
+def avatar(name: str, size: str = "sm") -> SafeString:
+    """Initials in a circle whose tint follows from the name. The name itself stands beside it, in text."""
+    tint = hashlib.sha256(name.encode()).digest()[0] % TINTS
+    return format_html(
+        '<span class="avatar avatar-{} tint-{}" aria-hidden="true">{}</span>', size, tint, initials(name)
+    )
+
+
+@register.filter
+def control(field: forms.BoundField) -> SafeString:
+    """A form field's widget in Tabler's clothes, marked when it has errors; several choices each with their label."""
+    widget = field.field.widget
+    if field.use_fieldset:
+        return format_html_join("", _CHOICE, ((_tag(choice), choice.choice_label) for choice in field.subwidgets))
+    match widget:
+        case forms.CheckboxInput():
+            ours = "form-check-input"
+        case forms.Select():
+            ours = "form-select"
+        case _:
+            ours = "form-control"
+    theirs = widget.attrs.get("class", "")
+    invalid = "is-invalid" if field.errors else ""
+    return field.as_widget(attrs={"class": " ".join(filter(None, [ours, theirs, invalid]))})
+
+
+_CHOICE = '<label class="form-check">{}<span class="form-check-label">{}</span></label>'
+
+
+def _tag(choice: BoundWidget) -> SafeString:
+    choice.data["attrs"]["class"] = "form-check-input"
+    return choice.tag()
+
+
+@register.filter
+def is_checkbox(field: forms.BoundField) -> bool:
+    """Whether its label stands after the box instead of above it."""
+    return isinstance(field.field.widget, forms.CheckboxInput)

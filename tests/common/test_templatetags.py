@@ -1,0 +1,156 @@
+"""How values look on every page."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django import forms
+from django.template import Context, Template
+
+from common.templatetags import burnline
+
+NOW = datetime(2026, 11, 22, 3, 5, tzinfo=UTC)
+
+
+def rendered(source: str, **context: object) -> str:
+    return Template("{% load burnline %}" + source).render(Context(context))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 m"),
+        (3599, "59 m"),
+        (3600, "1 h"),
+        (4320, "1 h 12 m"),
+        (86400, "1 d"),
+        (93600, "1 d 2 h"),
+        (timedelta(minutes=72), "1 h 12 m"),
+        (-5, "0 s"),
+    ],
+)
+def test_a_duration_has_at_most_two_units(seconds: float | timedelta, words: str) -> None:
+    assert burnline.duration(seconds) == words
+
+
+def test_an_unknown_duration_is_a_dash_that_says_why_and_never_zero() -> None:
+    text = rendered('{{ gap|duration:"not resolved yet" }}', gap=None)
+
+    assert 'title="not resolved yet"' in text
+    assert "–" in text
+    assert "0" not in text
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [
+        ("0.312", "31.2%"),
+        (Decimal("0.5"), "50%"),
+        ("0", "0%"),
+        ("1", "100%"),
+        ("0.00004", "0.004%"),
+        ("0.9999", "99.99%"),
+        ("1.25", "125%"),
+    ],
+)
+def test_a_share_has_the_digits_it_needs_to_differ_from_nothing_and_all(share: str | Decimal, words: str) -> None:
+    assert burnline.percent(share) == words
+
+
+def test_an_unknown_share_is_not_nothing() -> None:
+    assert 'title="no samples"' in rendered('{{ share|percent:"no samples" }}', share=None)
+
+
+@pytest.mark.parametrize(
+    ("at", "show", "words"),
+    [
+        (NOW - timedelta(minutes=12), "ago", "12 m ago"),
+        (NOW + timedelta(minutes=14), "ago", "in 14 m"),
+        (NOW - timedelta(days=8), "ago", "14 Nov 2026"),
+        (NOW - timedelta(minutes=72), "since", "1 h 12 m"),
+        (NOW, "clock", "03:05"),
+        (NOW, "date", "22 Nov 2026"),
+        (NOW, "moment", "22 Nov 2026, 03:05"),
+    ],
+)
+def test_a_time_is_written_by_the_server_for_readers_without_a_script(at: datetime, show: str, words: str) -> None:
+    text = rendered("{% time at show=show %}", at=at, show=show, now=NOW)
+
+    assert text.endswith(f">{words}</time>")
+    assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC"' in text
+
+
+def test_a_time_that_has_not_come_says_so() -> None:
+    assert 'title="not acknowledged"' in rendered('{% time at reason="not acknowledged" %}', at=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [
+        ("Ana Kovač", "AK"),
+        ("Ravi", "R"),
+        ("Jean-Luc van der Berg", "JB"),
+        ("", "?"),
+        ("  ", "?"),
+        ("محمد علي", "مع"),
+        ("😀", "?"),
+    ],
+)
+def test_initials_are_of_the_first_and_the_last_word(name: str, letters: str) -> None:
+    assert burnline.initials(name) == letters
+
+
+def test_a_person_keeps_their_tint() -> None:
+    assert burnline.avatar("Ana Kovač") == burnline.avatar("Ana Kovač")
+
+
+def test_names_and_reasons_cannot_bring_markup() -> None:
+    text = rendered("{% avatar name %}{% unknown name %}{% icon 'bell' label=name %}", name='"><script>x</script>')
+
+    assert "<script>" not in text
+    assert '"">' not in text
+
+
+def test_an_icon_without_a_label_is_passed_over_by_screen_readers() -> None:
+    assert 'aria-hidden="true"' in rendered("{% icon 'bell' %}")
+    assert 'aria-label="Alerts"' in rendered("{% icon 'bell' label='Alerts' %}")
+
+
+class Declare(forms.Form):
+    title = forms.CharField(help_text="In one line.")
+    severity = forms.ChoiceField(choices=[("sev1", "SEV1")])
+    private = forms.BooleanField(required=False)
+    disciplines = forms.MultipleChoiceField(
+        choices=[("sre", "SRE")], widget=forms.CheckboxSelectMultiple, required=False
+    )
+    token = forms.CharField(widget=forms.HiddenInput)
+
+
+def field(form: forms.Form, name: str) -> str:
+    return rendered('{% include "_partials/field.html" with field=field only %}', field=form[name])
+
+
+def test_a_field_names_its_help_and_its_error_to_screen_readers() -> None:
+    html = field(Declare({}), "title")
+
+    assert 'aria-describedby="id_title_helptext id_title_error"' in html
+    assert 'id="id_title_helptext"' in html
+    assert 'id="id_title_error"' in html
+    assert 'aria-invalid="true"' in html
+    assert "form-control is-invalid" in html
+
+
+def test_an_optional_field_says_so() -> None:
+    assert "(optional)" in field(Declare(), "disciplines")
+    assert "(optional)" not in field(Declare(), "title")
+
+
+def test_each_kind_of_field_wears_its_class() -> None:
+    form = Declare()
+
+    assert 'class="form-select"' in field(form, "severity")
+    assert 'class="form-check-input"' in field(form, "private")
+    assert field(form, "disciplines").count('class="form-check-input"') == 1
+    assert "<label" not in field(form, "token")
