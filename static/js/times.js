@@ -1,0 +1,58 @@
+// Times in the reader's zone, kept up to date. The server wrote them already; common/templatetags/burnline.py says the forms.
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+const language = document.documentElement.lang;
+const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const date = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
+const full = new Intl.DateTimeFormat(language, {
+  day: "numeric", month: "short", year: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
+});
+
+/** Seconds as `1 h 12 m`, at most two units. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} m`;
+  if (whole < DAY) return pair(Math.floor(whole / HOUR), "h", Math.floor((whole % HOUR) / MINUTE), "m");
+  return pair(Math.floor(whole / DAY), "d", Math.floor((whole % DAY) / HOUR), "h");
+}
+
+function pair(large, largeUnit, small, smallUnit) {
+  return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
+}
+
+function ago(at, seconds) {
+  if (Math.abs(seconds) >= 7 * DAY) return date.format(at);
+  return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
+}
+
+const forms = {
+  ago,
+  since: (at, seconds) => duration(seconds),
+  clock: (at) => clock.format(at),
+  date: (at) => date.format(at),
+  moment: (at) => `${date.format(at)}, ${clock.format(at)}`,
+};
+
+function refresh(root) {
+  const now = Date.now();
+  for (const element of root.querySelectorAll("time[data-show]")) {
+    const at = new Date(element.dateTime);
+    const text = forms[element.dataset.show](at, (now - at) / 1000);
+    if (element.textContent !== text) element.textContent = text;
+    element.title ||= element.dateTime;
+    if (!element.dataset.zoned) {
+      element.dataset.zoned = "yes";
+      element.title = `${full.format(at)} · ${element.title}`;
+    }
+  }
+}
+
+refresh(document);
+document.addEventListener("htmx:afterSwap", () => refresh(document));
+document.addEventListener("visibilitychange", () => document.hidden || refresh(document));
+setInterval(() => document.hidden || refresh(document), 15_000);
