@@ -18,7 +18,7 @@ ifdef PUBLIC_URL
 export BURNLINE_PUBLIC_URL := $(PUBLIC_URL)
 endif
 
-LAUNCH = @command -v $(PYTHON) >/dev/null || { echo "burnline: there is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; exec $(PYTHON) config/launch.py
+LAUNCH = @command -v $(PYTHON) >/dev/null || { echo "burnline: there is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; exec $(PYTHON) -m config.launch
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-all check format lock clean

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from config.launch import Refusal
+from common.preflight import Refusal
 
 MIGRATING = 4_207_849_113  # the advisory lock's number on PostgreSQL
 

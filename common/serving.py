@@ -16,9 +16,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
-from common import preparing
+from common import preflight, preparing
 from common.supervisor import Program, Supervisor
-from config import launch
 
 PATIENCE = 30.0  # seconds to become healthy
 SETTINGS = ("BURNLINE_DATA_DIR", "BURNLINE_HOST", "BURNLINE_PORT", "BURNLINE_PUBLIC_URL", "DATABASE_URL")
@@ -37,7 +36,7 @@ def serve() -> None:
             if healthy or _is_new(made):
                 print(_greeting(made), flush=True)
             if not healthy and not supervisor.asked_to_stop:
-                raise launch.Refusal(f"not healthy after {PATIENCE:.0f} s: {health.fault}. More is said above.")
+                raise preflight.Refusal(f"not healthy after {PATIENCE:.0f} s: {health.fault}. More is said above.")
             supervisor.watch()
     print("burnline: stopped; the data is kept", flush=True)
 
@@ -56,7 +55,7 @@ def in_one_line() -> Iterator[None]:
     """Faults that an operator can mend end the process with one line, not with a traceback."""
     try:
         yield
-    except launch.Refusal as refusal:
+    except preflight.Refusal as refusal:
         sys.exit(f"burnline: {refusal}")
     except Error as exc:
         sys.exit(f"burnline: the database refuses: {str(exc).strip().splitlines()[0]}")
@@ -66,8 +65,8 @@ def in_one_line() -> Iterator[None]:
 
 def _listener() -> socket.socket:
     env = settings.ENV
-    launch.check_data_folder(str(env.data_dir))
-    return launch.listen(env.host, str(env.port))
+    preflight.check_data_folder(str(env.data_dir))
+    return preflight.listen(env.host, str(env.port))
 
 
 def _web(listener: socket.socket) -> list[Program]:

@@ -4,16 +4,16 @@ Only the standard library, and syntax that any Python 3 reads, so that even one 
 """
 
 import contextlib
-import errno
 import hashlib
 import importlib.util
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from typing import Iterator
+
+from common import preflight
 
 OLDEST = (3, 11)
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -28,14 +28,10 @@ MISLEADING_PIP_SETTINGS = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_NO_DEPS"
 CONNECTION_SETTINGS = ("PIP_CERT", "PIP_CLIENT_CERT", "PIP_PROXY", "PIP_DEFAULT_TIMEOUT", "PIP_TRUSTED_HOST")
 
 
-class Refusal(Exception):
-    """Why it cannot go on, and what to do: one line for a person."""
-
-
 def run() -> None:
     """Install, and become `manage.py serve`."""
-    check_data_folder(os.environ.get("BURNLINE_DATA_DIR") or os.path.join(ROOT, "var"))
-    check_port(os.environ.get("BURNLINE_HOST") or "127.0.0.1", os.environ.get("BURNLINE_PORT") or "8000")
+    preflight.check_data_folder(os.environ.get("BURNLINE_DATA_DIR") or os.path.join(ROOT, "var"))
+    preflight.check_port(os.environ.get("BURNLINE_HOST") or "127.0.0.1", os.environ.get("BURNLINE_PORT") or "8000")
     install(RUN_LOCK)
     end_with_parent()
     become([PYTHON, "manage.py", "serve"])
@@ -79,7 +75,7 @@ def check() -> None:
             if subprocess.call(command, cwd=ROOT, env=its_env):
                 failed.append(title)
     if failed:
-        raise Refusal("make check failed: " + ", ".join(failed))
+        raise preflight.Refusal("make check failed: " + ", ".join(failed))
     say("everything that make check looks at is in order")
 
 
@@ -106,62 +102,11 @@ def check_python() -> None:
     if sys.version_info >= OLDEST:
         return
     newer = next((name for name in ("python3.13", "python3.12", "python3.11") if shutil.which(name)), None)
-    raise Refusal(
+    raise preflight.Refusal(
         "Python {}.{} is too old, 3.11 or newer is needed. ".format(*sys.version_info[:2])
         + ("Use the one you have: add PYTHON=" + newer if newer else "Install one, then add PYTHON=python3.11")
         + " to the make command."
     )
-
-
-def check_data_folder(folder: str) -> None:
-    """Refuse a data folder that cannot be made or written."""
-    folder = os.path.abspath(os.path.join(ROOT, os.path.expanduser(folder)))
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as exc:
-        raise Refusal(
-            "cannot write to the data folder {}: {}. Make it writable, or choose another: make run DATA_DIR=...".format(
-                folder, exc.strerror
-            )
-        ) from None
-
-
-def check_port(host: str, port: str) -> None:
-    """Refuse an address that cannot be listened on."""
-    listen(host, port).close()
-
-
-def listen(host: str, port: str) -> socket.socket:
-    """A socket that listens there."""
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise Refusal("PORT={} is not a port. Choose one from 1 to 65535: make run PORT=8000".format(port))
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(2048)
-        except OSError:
-            listener.close()
-            raise
-    except socket.gaierror:
-        raise Refusal(
-            "HOST={} is not an address. For this machine only: make run HOST=127.0.0.1".format(host)
-        ) from None
-    except OSError as exc:
-        if exc.errno == errno.EADDRINUSE:
-            why = "it is in use. Stop what runs there, or choose another: make run PORT={}".format(
-                int(port) % 65535 + 1
-            )
-        elif exc.errno == errno.EACCES:
-            why = "ports below 1024 need more rights. Choose another: make run PORT=8000"
-        else:
-            why = "{}. Choose an address of this machine: make run HOST=127.0.0.1".format(exc.strerror)
-        raise Refusal("cannot listen on port {} of {}: {}".format(port, host, why)) from None
-    return listener
 
 
 def install(lock_name: str) -> None:
@@ -214,7 +159,7 @@ def is_usable(folder: str) -> bool:
 
 def make_venv() -> None:
     if not importlib.util.find_spec("venv") or not importlib.util.find_spec("ensurepip"):
-        raise Refusal(
+        raise preflight.Refusal(
             "this Python has no venv module. Debian and Ubuntu: apt install python3-venv (elsewhere the package that "
             "brings venv and ensurepip), then run make again."
         )
@@ -224,7 +169,7 @@ def make_venv() -> None:
     )
     if made.returncode:
         show_last_lines(made.stdout)
-        raise Refusal("could not make {}. Is the folder writable, is the disk full?".format(VENV))
+        raise preflight.Refusal("could not make {}. Is the folder writable, is the disk full?".format(VENV))
 
 
 def pip_install(lock_name: str) -> None:
@@ -245,7 +190,7 @@ def pip_install(lock_name: str) -> None:
         if not subprocess.check_output([PYTHON, "-m", "pip", "config", "list"], env=env).strip():
             break
     show_last_lines(output)
-    raise Refusal(
+    raise preflight.Refusal(
         "could not install {}: pip's last lines are above. Is the network there? Then run make again.".format(lock_name)
     )
 
@@ -328,7 +273,7 @@ def main(arguments: "list[str]") -> None:
     try:
         check_python()
         COMMANDS[arguments[0]](*arguments[1:])
-    except Refusal as refusal:
+    except preflight.Refusal as refusal:
         sys.exit("burnline: {}".format(refusal))
     except KeyboardInterrupt:
         sys.exit(130)
