@@ -1,0 +1,136 @@
+"""Filters that the lists of every room share, for pages and API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models.sql.compiler import SQLCompiler
+from django.forms.utils import from_current_timezone
+from django.utils.datastructures import MultiValueDict
+from django.utils.dateparse import parse_datetime
+from drf_spectacular.utils import extend_schema_field
+
+_TEXT = {"type": "string"}
+Choices = Iterable[tuple[str, str]]
+
+
+class ManyWidget(forms.TextInput):
+    """Reads values by repetition or separated by commas."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        given = data.getlist(name) if isinstance(data, MultiValueDict) else [data.get(name, "")]
+        return [part.strip() for text in given for part in str(text).split(",") if part.strip()]
+
+
+class ManyField(forms.Field):
+    """Several words; each one of `choices` where there are any."""
+
+    widget = ManyWidget
+
+    def __init__(self, *, choices: Choices | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allowed = None if choices is None else [value for value, _ in choices]
+
+    def clean(self, value: list[str]) -> list[str]:
+        if any("\x00" in word for word in value):
+            raise ValidationError("U+0000 is in no name.")
+        if self.allowed is not None and (unknown := [word for word in value if word not in self.allowed]):
+            raise ValidationError(f"{unknown[0]} is not one of {', '.join(self.allowed)}.")
+        return value
+
+
+class AnyOf(django_filters.Filter):
+    """Rows whose column is one of the values given, by repetition or comma."""
+
+    field_class = ManyField
+
+    def __init__(self, *args: Any, choices: Choices | None = None, **kwargs: Any) -> None:
+        if choices is not None:
+            kwargs["choices"] = list(choices)
+        super().__init__(*args, **kwargs)
+        items = {**_TEXT, "enum": [value for value, _ in kwargs["choices"]]} if choices is not None else _TEXT
+        extend_schema_field({"type": "array", "items": items})(self)
+
+    def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset
+
+
+class LabelsField(ManyField):
+    """Several `name:value`."""
+
+    def clean(self, value: list[str]) -> list[str]:
+        words = super().clean(value)
+        if any(not word.partition(":")[0] or ":" not in word for word in words):
+            raise ValidationError("Write a label as name:value.")
+        return words
+
+
+class LabelsWidget(forms.TextInput):
+    """By repetition only, as a label's value may hold a comma."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        given = data.getlist(name) if isinstance(data, MultiValueDict) else [data.get(name, "")]
+        return [str(text) for text in given if text]
+
+
+class HasLabels(django_filters.Filter):
+    """Rows whose labels have every `name:value` given."""
+
+    field_class = LabelsField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"field_name": "labels", "widget": LabelsWidget, **kwargs})
+        extend_schema_field({"type": "array", "items": {**_TEXT, "pattern": "^[^:\\x00]+:"}})(self)
+
+    def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        for word in value:
+            name, _, text = word.partition(":")
+            queryset = queryset.filter(HasLabel(self.field_name, name, text))
+        return queryset
+
+
+class InstantField(forms.Field):
+    """An RFC 3339 moment; without an offset it is of the reader's zone, as a form sends it."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        if value in self.empty_values:
+            return None
+        try:
+            # a "+" that nobody escaped arrives as a space
+            moment = parse_datetime(str(value).strip().replace(" ", "+") if "T" in str(value) else str(value))
+            if moment is None:
+                raise ValueError
+            return from_current_timezone(moment)
+        except (ValueError, OverflowError) as exc:
+            raise ValidationError("Write a moment such as 2026-03-02T09:00:00Z.") from exc
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class InstantFilter(django_filters.Filter):
+    field_class = InstantField
+
+
+class HasLabel(Func):
+    """True where a JSON object has this text under this name, whatever characters the name is made of."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str, name: str, text: str) -> None:
+        super().__init__(F(column), Value(name), Value(text))
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        parts = [compiler.compile(each) for each in self.get_source_expressions() if each is not None]
+        labels, name, text = (sql for sql, _ in parts)
+        parameters = [parameter for _, given in parts for parameter in given]
+        if connection.vendor == "postgresql":
+            return f"{labels} @> jsonb_build_object({name}::text, {text}::text)", parameters
+        return f"EXISTS (SELECT 1 FROM json_each({labels}) WHERE key = {name} AND atom = {text})", parameters

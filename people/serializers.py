@@ -1,0 +1,183 @@
+"""People, teams, words and tokens as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from common import rest
+from people.models import Discipline, Membership, Role, Team, Token, User
+
+
+def of_team(**kwargs: Any) -> serializers.SlugRelatedField[Team]:
+    """A team by its slug."""
+    return serializers.SlugRelatedField(slug_field="slug", queryset=Team.objects.all(), **kwargs)
+
+
+def of_discipline(**kwargs: Any) -> serializers.SlugRelatedField[Discipline]:
+    """A discipline by its slug."""
+    return serializers.SlugRelatedField(slug_field="slug", queryset=Discipline.objects.all(), **kwargs)
+
+
+def of_role(**kwargs: Any) -> serializers.SlugRelatedField[Role]:
+    """A role of the vocabulary by its slug."""
+    return serializers.SlugRelatedField(slug_field="slug", queryset=Role.objects.all(), **kwargs)
+
+
+def of_user(**kwargs: Any) -> serializers.PrimaryKeyRelatedField[User]:
+    """A user who is still here, by their id."""
+    return serializers.PrimaryKeyRelatedField(queryset=User.objects.filter(is_active=True), **kwargs)
+
+
+def slug(**kwargs: Any) -> serializers.RegexField:
+    """A slug that is given to something new; made from its name where it is not said."""
+    return serializers.RegexField(r"^[a-z0-9_]+(?:-[a-z0-9_]+)*$", max_length=60, required=False, **kwargs)
+
+
+class UserRef(rest.Output):
+    """Somebody, as everything else refers to them."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class MembershipOut(rest.Output):
+    team = serializers.SlugField(source="team.slug")
+    role = serializers.ChoiceField(Membership.Role.choices)
+
+
+class UserOut(rest.Output):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    email = serializers.EmailField()
+    discipline = serializers.SlugField(source="discipline.slug", default=None, allow_null=True)
+    time_zone = serializers.CharField()
+    is_admin = serializers.BooleanField()
+    is_active = serializers.BooleanField()
+    memberships = MembershipOut(many=True)
+    api_url = serializers.SerializerMethodField()
+    created_at = rest.Instant()
+    updated_at = rest.Instant()
+    version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_api_url(self, user: User) -> str:
+        return rest.api_url(self.context, "api-user-detail", user.pk)
+
+
+class MembershipsIn(serializers.ListSerializer[Any]):
+    """Each team once."""
+
+    def validate(self, memberships: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len({each["team"].pk for each in memberships}) < len(memberships):
+            raise serializers.ValidationError("A team is named twice.")
+        return memberships
+
+
+class MembershipIn(rest.Input):
+    team = of_team()
+    role = serializers.ChoiceField(Membership.Role.choices)
+
+    class Meta:
+        list_serializer_class = MembershipsIn
+
+
+class UserIn(rest.Input):
+    email = serializers.EmailField(max_length=254)
+    name = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=256, min_length=12, trim_whitespace=False, required=False)
+    discipline = of_discipline(required=False, allow_null=True)
+    time_zone = serializers.CharField(max_length=64, required=False)
+    is_admin = serializers.BooleanField(required=False)
+    memberships = MembershipIn(many=True, required=False)
+
+
+class UserChange(rest.Input):
+    email = serializers.EmailField(max_length=254, required=False)
+    name = serializers.CharField(max_length=150, required=False)
+    discipline = of_discipline(required=False, allow_null=True)
+    time_zone = serializers.CharField(max_length=64, required=False)
+    is_admin = serializers.BooleanField(required=False)
+    is_active = serializers.BooleanField(required=False)
+    memberships = MembershipIn(many=True, required=False)
+
+
+class TeamOut(rest.Output):
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    api_url = serializers.SerializerMethodField()
+    created_at = rest.Instant()
+    updated_at = rest.Instant()
+    version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_api_url(self, team: Team) -> str:
+        return rest.api_url(self.context, "api-team-detail", team.slug)
+
+
+class TeamIn(rest.Input):
+    name = serializers.CharField(max_length=100)
+    slug = slug()
+
+
+class TeamChange(rest.Input):
+    name = serializers.CharField(max_length=100, required=False)
+
+
+class DisciplineOut(rest.Output):
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    position = serializers.IntegerField()
+
+
+class DisciplineIn(rest.Input):
+    name = serializers.CharField(max_length=100)
+    slug = slug()
+
+
+class DisciplineChange(rest.Input):
+    name = serializers.CharField(max_length=100, required=False)
+    position = serializers.IntegerField(min_value=0, max_value=32767, required=False)
+
+
+class RoleOut(rest.Output):
+    slug = serializers.SlugField()
+    name = serializers.CharField()
+    is_exclusive = serializers.BooleanField(help_text="At most one person holds it at a time.")
+    position = serializers.IntegerField()
+
+
+class RoleIn(rest.Input):
+    name = serializers.CharField(max_length=100)
+    slug = slug()
+    is_exclusive = serializers.BooleanField(required=False)
+
+
+class RoleChange(rest.Input):
+    name = serializers.CharField(max_length=100, required=False)
+    position = serializers.IntegerField(min_value=0, max_value=32767, required=False)
+
+
+class TokenOut(rest.Output):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    owner = UserRef()
+    hint = serializers.CharField(help_text="The first characters of the secret, to tell tokens apart.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(Token.Scope.choices))
+    created_at = rest.Instant()
+    expires_at = rest.Instant(allow_null=True)
+    revoked_at = rest.Instant(allow_null=True)
+    last_used_at = rest.Instant(allow_null=True)
+
+
+class TokenIssued(TokenOut):
+    token = serializers.CharField(help_text="The secret, this once.")
+
+
+class TokenIn(rest.Input):
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Token.Scope.choices), allow_empty=False, max_length=3)
+    expires_at = rest.Instant(required=False, allow_null=True)
