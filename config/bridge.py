@@ -70,10 +70,8 @@ class Bridge:
         headers = list(scope["headers"])
         names = [name for name, _ in headers]
         if any(names.count(name) > 1 for name in SINGLE):
-            twice = messages.problem(
-                400, "repeated_header", "A header that may come once came twice.", messages.CLOSING
-            )
-            await messages.send_whole(twice, send)
+            detail = "A header that may come once came twice."
+            await messages.send_whole(messages.problem(400, "repeated_header", "Not understood", detail), send)
             return
 
         environ = messages.environ(scope, headers)
@@ -123,7 +121,7 @@ class Bridge:
             if outlet.started:
                 raise  # half an answer is out: the server logs it and cuts the connection
             logger.exception("%s %r failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            answer = messages.problem(500, "internal_error", "Something broke on our side.", messages.CLOSING)
+            answer = messages.problem(500, "broken", "Something broke on our side", "The log has it.")
         finally:
             outlet.close()
         if answer:

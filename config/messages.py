@@ -20,6 +20,7 @@ BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 # With more to come from the sender, or in doubt about it, the connection cannot be used again.
 CLOSING = MappingProxyType({"Connection": "close"})
+RETRY_SOON = MappingProxyType({"Retry-After": "2"})
 
 
 class Answer(NamedTuple):
@@ -89,20 +90,26 @@ def chunk(body: bytes, *, more: bool) -> HTTPResponseBodyEvent:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-def problem(status: int, code: str, title: str, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
-    """An answer of our own, in which the application had no part."""
-    document = {"type": "about:blank", "title": title, "status": status, "detail": title, "code": code}
-    fields = SECURITY_HEADERS | {"Content-Type": "application/problem+json"} | dict(headers)
+def problem(status: int, code: str, title: str, detail: str, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
+    """An answer of our own, in which the application had no part; it closes the connection."""
+    document = {
+        "type": f"urn:burnline:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
+    fields = {**SECURITY_HEADERS, **CLOSING, "Content-Type": "application/problem+json", **headers}
     return whole(head(status, fields.items()), json.dumps(document).encode())
 
 
 def refusal(fault: Fault) -> Answer:
     """What the sender of a body hears that was not read to its end."""
     if fault == "too_large":
-        return problem(413, "too_large", "The body is larger than this address takes.", CLOSING)
+        return problem(413, fault, "Too large", "The body is larger than this address takes.")
     if fault == "too_slow":
-        return problem(408, "too_slow", "The body did not arrive in time.", CLOSING)
-    return problem(503, "overloaded", "Too much is arriving at once.", {**CLOSING, "Retry-After": "2"})
+        return problem(408, fault, "Too slow", "The body did not arrive in time.")
+    return problem(503, "busy", "Busy", "Too much is arriving at once. Nothing was changed: try again.", RETRY_SOON)
 
 
 async def send_whole(answer: Answer, send: ASGISendCallable) -> None:

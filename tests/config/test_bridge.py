@@ -603,7 +603,7 @@ def test_bodies_past_what_the_process_may_hold_are_asked_to_come_later() -> None
 
     assert refused.status == 503
     assert refused.headers["retry-after"] == "2"
-    assert json.loads(content)["code"] == "overloaded"
+    assert json.loads(content)["code"] == "busy"
     assert (taken.status, later.status) == (200, 200)
 
 
@@ -615,7 +615,7 @@ def test_an_error_of_the_application_is_a_problem_and_is_logged(caplog: pytest.L
         response, content = ask(port, "/a%0Ab")
 
     assert response.status == 500
-    assert json.loads(content)["code"] == "internal_error"
+    assert json.loads(content)["code"] == "broken"
     assert b"the reason" not in content
     assert "the reason" in caplog.text
     assert "'/a\\nb'" in caplog.text
