@@ -28,6 +28,7 @@ from postmortems.markdown_text import (
     utc,
 )
 from postmortems.record import Record
+from slos.budget import Status
 
 _LENGTHS = (400, 160, 60, 20)  # of free text: the longest at which a section stays within what one document takes
 _ROOM = markdown.MAX_BYTES * 3 // 4
@@ -125,24 +126,21 @@ def _alert_table(record: Record, length: int) -> str:
 
 
 def slo_rows(impacts: Iterable[Impact]) -> list[list[str]]:
-    """For each linked SLO: its name, target, the share of its budget that burned, bad events of the budget, and how far
-    this is known. Markdown."""
-    rows = []
-    for burned in impacts:
-        slo = burned.link.slo
-        rows.append(
-            [
-                escape_markdown(slo.name),
-                percent(slo.target),
-                percent(burned.share),
-                f"{events(burned.bad)} of {events(burned.budget)}",
-                _how_far_known(burned),
-            ]
-        )
-    return rows
+    """For each linked SLO, under SLO_HEAD: what it burned, over which time that is counted, and how far it is known."""
+    return [
+        [
+            escape_markdown(burned.slo.name),
+            percent(burned.slo.target),
+            percent(burned.share),
+            f"{events(burned.bad)} of {events(burned.budget)}",
+            f"{utc(burned.impact_from)} – {'now' if burned.link.ended_at is None else utc(burned.impact_to)}",
+            _how_far_known(burned),
+        ]
+        for burned in impacts
+    ]
 
 
-SLO_HEAD = ["SLO", "Target", "Share of the budget burned", "Bad events of the budget", "How far this is known"]
+SLO_HEAD = ["SLO", "Target", "Share of the budget burned", "Bad events of the budget", "Counted", "How far it is known"]
 
 
 def _slo_table(impacts: Iterable[Impact]) -> str:
@@ -152,7 +150,8 @@ def _slo_table(impacts: Iterable[Impact]) -> str:
 def _how_far_known(burned: Impact) -> str:
     words = []
     if burned.share is None:
-        words.append("unknown: there is no data to tell")
+        no_traffic = burned.status == Status.NO_TRAFFIC
+        words.append("unknown: there was no traffic" if no_traffic else "unknown: there is no data to tell")
     elif burned.share_low is not None and burned.share_high is not None and burned.share_low != burned.share_high:
         words.append(f"between {percent(burned.share_low)} and {percent(burned.share_high)}")
     words.append("provisional" if burned.provisional else "final")

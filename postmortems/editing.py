@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -62,7 +63,7 @@ def write(
     return True
 
 
-def written_by(actor: Actor) -> dict[str, object]:
+def written_by(actor: Actor) -> dict[str, Any]:
     """A revision's columns for who wrote it."""
     user: User | None = actor.user if actor.type in (ActorType.USER, ActorType.BOT) else None
     return {"actor_type": actor.type, "actor_user": user, "actor_token": actor.token, "actor_name": actor.name}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from django.conf import settings
+from django.http import HttpResponse
 
 from incidents import moments
 from postmortems import drawing
@@ -26,6 +27,13 @@ _DURATIONS = {
 
 def filename(postmortem: Postmortem) -> str:
     return f"INC-{postmortem.number}-postmortem.md"
+
+
+def download(document: Document, *, now: datetime) -> HttpResponse:
+    """The document as an answer that browsers save as a file."""
+    name = filename(document.postmortem)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(markdown(document, now=now), content_type=CONTENT_TYPE, headers=headers)
 
 
 def markdown(document: Document, *, now: datetime) -> str:

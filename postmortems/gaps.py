@@ -76,7 +76,7 @@ def _budgets(record: Record) -> Iterator[Gap]:
         yield Gap("no_slo", "impact", "No SLO is linked: what it took of an error budget is not known.", False)
     for burned in record.impacts:
         if burned.share is None:
-            name = burned.link.slo.name
+            name = burned.slo.name
             yield Gap("slo_without_data", "impact", f"What it took of the budget of {name} is not known.", False)
 
 

@@ -108,6 +108,14 @@ class Revision(models.Model):
     def __str__(self) -> str:
         return f"{self.section} v{self.version}"
 
+    @property
+    def author(self) -> dict[str, str | None]:
+        """Who wrote it: what kind of actor, its id among those of its kind, and the name it had then."""
+        of_kind = {ActorType.USER: self.actor_user_id, ActorType.BOT: self.actor_token_id}.get(
+            ActorType(self.actor_type)
+        )
+        return {"type": self.actor_type, "id": str(of_kind) if of_kind else None, "name": self.actor_name}
+
 
 class ActionItemQuerySet(models.QuerySet["ActionItem"]):
     def for_actor(self, actor: Actor | None) -> ActionItemQuerySet:
@@ -170,3 +178,7 @@ class ActionItem(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    def get_absolute_url(self) -> str:
+        """Where it stands in its postmortem."""
+        return f"{self.postmortem.get_absolute_url()}#action-item-{self.pk}"

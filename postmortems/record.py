@@ -95,7 +95,7 @@ def read(incident: Incident, now: datetime) -> Record:
         roles=list(incident.role_assignments.select_related("role", "user")),
         alert_names=_alert_names(incident, {alert.name: alert.says for alert in reversed(seen)}),
         alerts_seen=seen,
-        impacts=impact.impacts(incident, now),
+        impacts=impact.impacts_of([incident], now)[incident.pk],
     )
 
 
