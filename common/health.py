@@ -21,7 +21,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200, or 503 with the reasons: a database that takes no writes, migrations missing, an engine that does not tick."""
+    """200, or 503 with the reasons: no writes to the database, migrations missing, an engine that does not tick."""
     reasons = list(_reasons())
     return JsonResponse({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
 

@@ -48,13 +48,6 @@ _CODES = {
 }
 
 
-class TooLarge(exceptions.APIException):
-    """The body is larger than what the API takes."""
-
-    status_code = 413
-    default_code = "too_large"
-
-
 def response(
     status: int,
     code: str,

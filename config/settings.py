@@ -227,9 +227,9 @@ WEBHOOK_MAX_BYTES = 32 << 20
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["people.authentication.Bearer", "people.authentication.Session"],
     "DEFAULT_PERMISSION_CLASSES": ["people.permissions.ByMatrix"],
-    "DEFAULT_RENDERER_CLASSES": ["common.rest.JsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["common.rest.JsonParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.rest.Negotiation",
+    "DEFAULT_RENDERER_CLASSES": ["common.wire.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["common.wire.JsonParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.wire.Negotiation",
     "DEFAULT_PAGINATION_CLASS": "common.keyset.ApiPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "common.schema.Operations",
