@@ -49,7 +49,7 @@ def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datet
             after[new.starts_at] = new
         elif not new.is_firing:
             ends = min(filter(None, (old.ends_at, new.ends_at)), default=None)
-            after[new.starts_at] = replace(old, ends_at=ends, is_firing=False, provisional_since=None)
+            after[new.starts_at] = replace(old, ends_at=ends, is_firing=False, superseded=False, provisional_since=None)
         elif not old.is_firing and not old.superseded:
             # It had resolved, and fires with the same start: a stale copy from another node, or a real return.
             since = old.provisional_since or now

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -29,7 +29,7 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   ends_at = CASE WHEN excluded.was = '{PROMOTE}' THEN NULL
             WHEN excluded.ends_at IS NULL OR alerts_alert.ends_at <= excluded.ends_at THEN alerts_alert.ends_at
             ELSE excluded.ends_at END,
-  superseded = alerts_alert.superseded OR excluded.superseded,
+  superseded = excluded.superseded,
   provisional_since = excluded.provisional_since, name = excluded.name, annotations = excluded.annotations,
   generator_url = excluded.generator_url, content_hash = excluded.content_hash, group_id = excluded.group_id,
   incident_id = COALESCE(alerts_alert.incident_id, excluded.incident_id), last_seen_at = excluded.last_seen_at
@@ -105,16 +105,15 @@ def write(
         }
         for order, row in enumerate(rows)
     ]
-    keys = {
-        (row.fingerprint, row.labels_hash, row.starts_at if is_postgresql else _sent(row.starts_at)): row.key
-        for row in rows
-    }
     with connection.cursor() as cursor:
         cursor.execute(
             _POSTGRESQL if is_postgresql else _SQLITE,
             [integration_id, group_id, moment(now), moment(now), orjson.dumps(document).decode()],
         )
-        return {keys[f, h, s]: Written(was, status, incident) for f, h, s, was, status, incident in cursor.fetchall()}
+        return {
+            (fingerprint, labels_hash, starts_at if starts_at.tzinfo else starts_at.replace(tzinfo=UTC)): Written(*rest)
+            for fingerprint, labels_hash, starts_at, *rest in cursor.fetchall()
+        }
 
 
 def among(values: Sequence[str]) -> RawSQL:

@@ -2,9 +2,16 @@
 
 from django.urls import path
 
-from alerts import views
+from alerts import pages, views
 
 urlpatterns = [
     path("webhooks/alertmanager/", views.alertmanager, name="alertmanager-webhook"),
     path("webhooks/alertmanager", views.alertmanager, name="alertmanager-webhook-bare"),
+    path("alerts/", pages.alert_list, name="alert-list"),
+    path("settings/integrations/", pages.integration_list, name="integration-list"),
+    path("settings/integrations/new/", pages.integration_new, name="integration-new"),
+    path("settings/integrations/<slug:slug>/", pages.integration_detail, name="integration-detail"),
+    path("settings/integrations/<slug:slug>/rotate/", pages.integration_rotate, name="integration-rotate"),
+    path("settings/deliveries/", pages.delivery_list, name="delivery-list"),
+    path("settings/deliveries/<uuid:pk>/", pages.delivery_detail, name="delivery-detail"),
 ]
