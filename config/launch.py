@@ -101,12 +101,19 @@ def check_python() -> None:
     """Refuse a Python older than 3.11, naming a newer one if there is one."""
     if sys.version_info >= OLDEST:
         return
-    newer = next((name for name in ("python3.13", "python3.12", "python3.11") if shutil.which(name)), None)
+    newer = next((name for name in ("python3.13", "python3.12", "python3.11") if runs(name)), None)
     raise preflight.Refusal(
         "Python {}.{} is too old, 3.11 or newer is needed. ".format(*sys.version_info[:2])
         + ("Use the one you have: add PYTHON=" + newer if newer else "Install one, then add PYTHON=python3.11")
         + " to the make command."
     )
+
+
+def runs(python: str) -> bool:
+    """Whether there is such a command, and it starts (a pyenv shim may not)."""
+    if not shutil.which(python):
+        return False
+    return subprocess.call([python, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def install(lock_name: str) -> None:
