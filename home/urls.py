@@ -1,5 +1,6 @@
-"""Pages of home."""
+"""The front door."""
 
-from django.urls import URLPattern
+from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", RedirectView.as_view(pattern_name="incident-list"), name="home")]

@@ -21,6 +21,8 @@ from people.models import Discipline, Membership, Role, Team, User
 
 Named = TypeVar("Named", Team, Discipline, Role)
 
+OWN = {"name", "time_zone", "discipline"}  # what people change of themselves
+
 
 class SlugTaken(Invalid):
     """Another one has this slug."""
@@ -74,8 +76,10 @@ def change_user(
     version: int | None = None,
 ) -> bool:
     """Set fields, and the teams where `memberships` says them. False when nothing differs. `is_active: False` signs
-    the person out and stops their tokens. Raises LastAdmin, EmailTaken, VersionMoved."""
-    access.require(by, access.Act.ADMINISTER)
+    the person out and stops their tokens. For administrators; OWN also for the person. Raises LastAdmin, EmailTaken,
+    VersionMoved."""
+    if by.user != user or memberships is not None or not changes.keys() <= OWN:
+        access.require(by, access.Act.ADMINISTER)
     admins = User.objects.select_for_update().filter(is_admin=True, is_active=True).order_by("pk")
     others = [admin for admin in admins if admin.pk != user.pk]
     User.objects.select_for_update().filter(pk=user.pk).exists()

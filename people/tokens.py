@@ -56,6 +56,11 @@ def issue(
     return token, secret
 
 
+def scopes_of(actor: Actor) -> list[str]:
+    """The scopes that the actor can give away."""
+    return [str(scope) for scope in Token.Scope if access.can(actor, _ACT[scope])]
+
+
 def revoke(token: Token, *, by: Actor, now: datetime) -> bool:
     """End a token at once and for good: one's own, or as an administrator anybody's. False when it had ended."""
     if by.user != token.owner:

@@ -1,0 +1,150 @@
+"""Signing in, one's own account, tokens, and what admins say of people, teams and words."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, UsernameField
+from django.utils import timezone
+
+from common.forms import ChangeForm, Form
+from people.models import Discipline, Membership, Team, Token, User
+
+
+class SignInForm(AuthenticationForm):
+    """By e-mail. One message for an unknown e-mail, a wrong password and an inactive account."""
+
+    username = UsernameField(
+        label="E-mail", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+    )
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "This e-mail and password do not belong together.",
+    }
+
+
+class AccountForm(Form):
+    name = forms.CharField(max_length=150)
+    time_zone = forms.ChoiceField(help_text="In which times are shown to you.")
+    discipline = forms.ModelChoiceField(
+        Discipline.objects.all(), required=False, help_text="Shown beside your name in every incident."
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        initial = {"name": user.name, "time_zone": user.time_zone, "discipline": user.discipline_id}
+        super().__init__(*args, initial=initial, **kwargs)
+        zones = sorted({*zoneinfo.available_timezones(), "UTC", user.time_zone})
+        self.fields["time_zone"] = forms.ChoiceField(
+            choices=[(zone, zone.replace("_", " ")) for zone in zones],
+            label="Time zone",
+            help_text=self.fields["time_zone"].help_text,
+        )
+
+
+class PasswordForm(PasswordChangeForm[User]):
+    """Asks for the old one first."""
+
+    field_order = ["old_password", "new_password1", "new_password2"]
+
+
+class TokenForm(Form):
+    name = forms.CharField(max_length=100, help_text="Which program it is for.")
+    scopes = forms.MultipleChoiceField(
+        choices=Token.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=["read"], label="It may"
+    )
+    last_day = forms.DateField(
+        required=False,
+        label="Valid until the end of",
+        help_text="Empty: until it is revoked.",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def __init__(self, *args: Any, scopes: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [(str(value), label) for value, label in Token.Scope.choices if value in set(scopes)]
+        field = self.fields["scopes"]
+        assert isinstance(field, forms.MultipleChoiceField)
+        field.choices = offered
+
+    def expires_at(self) -> datetime | None:
+        """The midnight after the last day, in the reader's zone."""
+        day = self.cleaned_data["last_day"]
+        return timezone.make_aware(datetime.combine(day + timedelta(days=1), time())) if day else None
+
+
+class PersonForm(ChangeForm):
+    """What an admin says of a person. `teams` become one field each."""
+
+    name = forms.CharField(max_length=150)
+    email = forms.EmailField(max_length=254, label="E-mail")
+    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False)
+    is_admin = forms.BooleanField(required=False, label="Administrator: may do everything, in every team")
+    is_active = forms.BooleanField(required=False, label="Active: may sign in, and their tokens work")
+    password = forms.CharField(
+        required=False,
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+
+    def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
+        super().__init__(*args, initial=_of(user), **kwargs)
+        self.teams = list(teams)
+        held = {membership.team_id: membership.role for membership in user.memberships.all()} if user else {}
+        for team in self.teams:
+            self.fields[f"team_{team.pk}"] = forms.ChoiceField(
+                choices=[("", "not in it"), *Membership.Role.choices],
+                required=False,
+                label=team.name,
+                initial=held.get(team.pk, ""),
+            )
+        if user is None:
+            del self.fields["is_active"]
+            self.fields["password"].help_text = "At least 12 characters. Empty: one is made up, and shown to you once."
+        else:
+            self.fields["password"].label = "New password"
+            self.fields["password"].help_text = "Empty: it stays. A new one signs the person out everywhere."
+
+    def team_fields(self) -> list[forms.BoundField]:
+        return [self[f"team_{team.pk}"] for team in self.teams]
+
+    def about(self) -> dict[str, Any]:
+        """The person's own fields, as far as the form has them."""
+        names = ("name", "email", "discipline", "is_admin", "is_active")
+        return {name: self.cleaned_data[name] for name in names if name in self.fields}
+
+    def memberships(self) -> Mapping[Team, str]:
+        chosen = {team: self.cleaned_data[f"team_{team.pk}"] for team in self.teams}
+        return {team: role for team, role in chosen.items() if role}
+
+
+def _of(user: User | None) -> dict[str, Any]:
+    if user is None:
+        return {}
+    names = ("name", "email", "is_admin", "is_active")
+    return {**{name: getattr(user, name) for name in names}, "discipline": user.discipline_id}
+
+
+class TeamForm(Form):
+    name = forms.CharField(max_length=100)
+    slug = forms.SlugField(
+        max_length=60, required=False, help_text="How programs name it, for good. Empty: made from the name."
+    )
+
+
+class DisciplineForm(Form):
+    prefix = "discipline"
+
+    name = forms.CharField(max_length=100, label="New discipline")
+
+
+class RoleForm(Form):
+    prefix = "role"
+
+    name = forms.CharField(max_length=100, label="New role")
+    is_exclusive = forms.BooleanField(required=False, label="One person at a time")

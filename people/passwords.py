@@ -1,0 +1,40 @@
+"""Setting somebody's password: one's own, or as an administrator anybody's."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+
+from common.errors import Invalid
+from people import access
+from people.actors import Actor
+from people.models import User
+
+
+def made_up() -> str:
+    """One that nobody guesses, for a start."""
+    return secrets.token_urlsafe(15)
+
+
+def check(password: str, user: User | None = None) -> None:
+    """Raise Invalid for one that is too short or too common."""
+    try:
+        validate_password(password, user)
+    except ValidationError as exc:
+        faults = [("password", message) for message in exc.messages]
+        raise Invalid("This password will not do.", errors=faults) from exc
+
+
+@transaction.atomic
+def change(user: User, password: str, *, by: Actor) -> None:
+    """Every session of theirs ends, but one whose hash the caller renews. Raises Invalid, Forbidden."""
+    if by.user != user:
+        access.require(by, access.Act.ADMINISTER)
+    check(password, user)
+    user.set_password(password)
+    User.objects.filter(pk=user.pk).update(password=user.password, version=F("version") + 1)
+    user.refresh_from_db(fields=["version"])

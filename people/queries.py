@@ -1,0 +1,34 @@
+"""What the pages of people show."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Q, QuerySet
+
+from people import access
+from people.actors import Actor
+from people.models import Team, Token, User
+
+
+def people() -> QuerySet[User]:
+    """Everybody, who is active first; with discipline and teams."""
+    return (
+        User.objects.select_related("discipline").prefetch_related("memberships__team").order_by("-is_active", "name")
+    )
+
+
+def teams() -> QuerySet[Team]:
+    """With the number of their active members, and who manages them."""
+    active = Count("memberships", filter=Q(memberships__user__is_active=True))
+    return Team.objects.annotate(people=active).prefetch_related("memberships__user")
+
+
+def tokens_of(user: User) -> QuerySet[Token]:
+    """Live ones first."""
+    tokens: QuerySet[Token] = user.tokens.order_by("revoked_at", "-created_at")
+    return tokens
+
+
+def tokens_for(actor: Actor) -> QuerySet[Token]:
+    """Those that the actor may revoke: one's own, and for administrators everybody's."""
+    everything: QuerySet[Token] = Token.objects.all()
+    return everything if access.can(actor, access.Act.ADMINISTER) else everything.filter(owner=actor.user)
