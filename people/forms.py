@@ -35,8 +35,8 @@ class AccountForm(Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        initial = {"name": user.name, "time_zone": user.time_zone, "discipline": user.discipline_id}
-        super().__init__(*args, initial=initial, **kwargs)
+        kwargs["initial"] = {"name": user.name, "time_zone": user.time_zone, "discipline": user.discipline_id}
+        super().__init__(*args, **kwargs)
         zones = sorted({*zoneinfo.available_timezones(), "UTC", user.time_zone})
         self.fields["time_zone"] = forms.ChoiceField(
             choices=[(zone, zone.replace("_", " ")) for zone in zones],
@@ -45,7 +45,7 @@ class AccountForm(Form):
         )
 
 
-class PasswordForm(PasswordChangeForm[User]):
+class PasswordForm(PasswordChangeForm):
     """Asks for the old one first."""
 
     field_order = ["old_password", "new_password1", "new_password2"]
@@ -93,7 +93,8 @@ class PersonForm(ChangeForm):
     )
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
-        super().__init__(*args, initial=_of(user), **kwargs)
+        kwargs["initial"] = _of(user)
+        super().__init__(*args, **kwargs)
         self.teams = list(teams)
         held = {membership.team_id: membership.role for membership in user.memberships.all()} if user else {}
         for team in self.teams:
