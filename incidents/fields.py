@@ -11,7 +11,7 @@ from django.db.models import F
 
 from common.errors import Invalid, VersionMoved
 from common.text import storable, storable_json
-from incidents import timeline
+from incidents import moments, timeline
 from incidents.models import Entry, Incident
 from people import access
 from people.actors import Actor
@@ -20,7 +20,7 @@ CHANGEABLE = (
     *("title", "summary", "severity", "kind", "service", "team", "model", "labels", "links"),
     *("is_private", "is_drill"),
 )
-MOMENTS = ("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at")
+MOMENTS = moments.NAMES
 _FOR_MANAGERS = ("is_private", "is_drill", *MOMENTS)
 
 
@@ -36,8 +36,8 @@ def change(
 ) -> bool:
     """Set fields and moments; one entry for each that differs. False when nothing does.
 
-    `version` is the one that the caller has seen: VersionMoved when it is no longer that. Moments, privacy and drill are
-    for managers of the team, and a moment needs a `reason`. Raises Invalid, Forbidden, VersionMoved.
+    `version` is the one that the caller has seen: VersionMoved when it is no longer that. Moments, privacy and drill
+    are for managers of the team, and a moment needs a `reason`. Raises Invalid, Forbidden, VersionMoved.
     """
     Incident.objects.select_for_update().filter(pk=incident.pk).exists()
     incident.refresh_from_db()
@@ -63,27 +63,15 @@ def change(
 def _check(incident: Incident, different: Mapping[str, Any], now: datetime, reason: str) -> None:
     if "title" in different and not different["title"].strip():
         raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
-    moments = {name: different.get(name, getattr(incident, name)) for name in MOMENTS}
     changed = [name for name in MOMENTS if name in different]
     if not changed:
         return
     if not reason.strip():
         raise Invalid("Say why the moment is corrected.", errors=[("reason", "Correcting a moment needs a reason.")])
-    for name in changed:
-        if moments[name] is not None and moments[name] > now:
-            raise Invalid("A moment cannot lie in the future.", errors=[(name, "This lies in the future.")])
-    known = [(name, moments[name]) for name in MOMENTS if moments[name] is not None]
-    for (earlier, first), (later, second) in zip(known, known[1:], strict=False):
-        if first > second:
-            raise Invalid(
-                "The moments are out of order.",
-                errors=[(later if later in different else earlier, f"{later} lies before {earlier}.")],
-            )
+    moments.check({name: different.get(name, getattr(incident, name)) for name in MOMENTS}, changed, now=now)
 
 
-def _entry(
-    incident: Incident, name: str, value: Any, by: Actor, now: datetime, reason: str
-) -> timeline.Draft:
+def _entry(incident: Incident, name: str, value: Any, by: Actor, now: datetime, reason: str) -> timeline.Draft:
     kind = Entry.Kind.FIELD_CHANGED
     if name in MOMENTS:
         kind = Entry.Kind.MOMENT_CORRECTED

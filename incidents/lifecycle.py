@@ -11,8 +11,9 @@ from django.db.models import F
 
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
-from incidents import responding, timeline
+from incidents import moments, responding, timeline
 from incidents.models import Counter, Entry, Incident
+from people import access
 from people.actors import Actor
 
 Status = Incident.Status
@@ -57,10 +58,13 @@ class AnotherIsOpen(DomainError):
 
 @transaction.atomic
 def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
-    """Open an incident by hand. `fields` are Incident's own; who declares is its first responder."""
-    incident = open_incident(
-        title, by=by, now=now, opening=(), **{"detected_at": now, **{k: v for k, v in fields.items() if v is not None}}
-    )
+    """Open an incident by hand. `fields` are Incident's own, the team the service's where none is said; who declares is
+    its first responder. Raises Invalid."""
+    said = {"detected_at": now, **{name: value for name, value in fields.items() if value is not None}}
+    moments.check(said, moments.NAMES, now=now)
+    if "team" not in said and "service" in said:
+        said["team"] = said["service"].team
+    incident = open_incident(title, by=by, now=now, opening=(), **said)
     if by.user is not None and by.token is None:
         responding.join(incident, by.user, now=now)
     return incident
@@ -111,7 +115,8 @@ def move(
     merged_into: Incident | None = None,
 ) -> bool:
     """Bring the incident to a status. True when this call moved it, False when it was there already: then nothing is
-    written. `dismissed` needs a reason, `merged` the incident that it goes into. Raises NotAllowed, Invalid."""
+    written. `dismissed` needs a reason, `merged` the incident that it goes into, and merging or undoing it a manager of
+    the team. Raises NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
         raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
     while True:
@@ -119,6 +124,8 @@ def move(
         before = Status(incident.status)
         if before == to:
             return False
+        if Status.MERGED in (before, to):
+            access.require(by, access.Act.MANAGE, incident.team)
         if to not in MOVES[before]:
             raise NotAllowed(
                 f"{incident} is {before.label.lower()}: it cannot become {to.label.lower()}.",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
+from common.errors import Invalid
 from incidents.models import Incident
+
+NAMES = ("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,7 @@ class Durations:
 
 
 def durations(incident: Incident) -> Durations:
-    """Mitigation and resolution are counted from the start of the impact, or from its detection where that is unknown."""
+    """Mitigation and resolution count from the start of the impact, or from its detection where that is unknown."""
     began = incident.started_at or incident.detected_at
     return Durations(
         to_detect=_seconds(incident.started_at, incident.detected_at),
@@ -27,6 +32,20 @@ def durations(incident: Incident) -> Durations:
         to_mitigate=_seconds(began, incident.mitigated_at),
         to_resolve=_seconds(began, incident.resolved_at),
     )
+
+
+def check(moments: Mapping[str, datetime | None], changed: Collection[str], *, now: datetime) -> None:
+    """Raise Invalid where one that is `changed` lies in the future, or where they do not follow each other."""
+    known = [(name, moment) for name in NAMES if (moment := moments.get(name)) is not None]
+    for name, moment in known:
+        if name in changed and moment > now:
+            raise Invalid("A moment cannot lie in the future.", errors=[(name, "This lies in the future.")])
+    for (earlier, first), (later, second) in pairwise(known):
+        if first > second:
+            raise Invalid(
+                "The moments are out of order.",
+                errors=[(later if later in changed else earlier, f"{later} lies before {earlier}.")],
+            )
 
 
 def _seconds(first: datetime | None, then: datetime | None) -> int | None:
