@@ -62,6 +62,54 @@ class AnyOf(django_filters.Filter):
         return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset
 
 
+class OneOfField(forms.ChoiceField):
+    """One word out of several, or none."""
+
+    widget = forms.TextInput
+
+
+class OneOf(django_filters.Filter):
+    """One of `choices`; what it does is a method of the filter set."""
+
+    field_class = OneOfField
+
+    def __init__(self, *args: Any, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, choices=list(choices), **kwargs)
+        extend_schema_field({**_TEXT, "enum": [value for value, _ in choices]})(self)
+
+
+class TrueOrFalseField(forms.Field):
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        known = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+        if known is None:
+            raise ValidationError("Write true or false.")
+        return known
+
+
+class TrueOrFalse(django_filters.Filter):
+    """true or false; nothing else is taken for either."""
+
+    field_class = TrueOrFalseField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        extend_schema_field({"type": "boolean"})(self)
+
+
+class WholeNumber(django_filters.Filter):
+    """A whole number that a column can hold."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, min_value=0, max_value=2**31 - 1, **kwargs)
+        extend_schema_field({"type": "integer", "minimum": 0, "maximum": 2**31 - 1})(self)
+
+
 class LabelsField(ManyField):
     """Several `name:value`."""
 

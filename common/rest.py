@@ -38,14 +38,6 @@ class Instant(serializers.DateTimeField):
         return moment.astimezone(UTC)
 
 
-@extend_schema_field({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"})
-class ExactDecimal(serializers.Field[Any, Any, str, Any]):
-    """A share or a target, written as a decimal string."""
-
-    def to_representation(self, value: Any) -> str:
-        return str(value)
-
-
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": 4000}})
 class Labels(serializers.DictField):
     """Names and values, both text."""

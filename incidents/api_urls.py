@@ -1,5 +1,19 @@
 """REST of incidents, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from incidents import api, api_slos
+
+urlpatterns = [
+    path("incidents/", api.Incidents.as_view(), name="api-incident-list"),
+    path("incidents/<int:number>/", api.OneIncident.as_view(), name="api-incident-detail"),
+    path("incidents/<int:number>/status/", api.IncidentStatus.as_view(), name="api-incident-status"),
+    path("incidents/<int:number>/timeline/", api.Timeline.as_view(), name="api-incident-timeline"),
+    path("incidents/<int:number>/responders/", api.Responders.as_view(), name="api-incident-responders"),
+    path(
+        "incidents/<int:number>/responders/<int:pk>/leave/",
+        api.LeaveIncident.as_view(),
+        name="api-incident-responder-leave",
+    ),
+    path("incidents/<int:number>/slos/", api_slos.IncidentSlos.as_view(), name="api-incident-slos"),
+]
