@@ -89,7 +89,7 @@ def can(actor: Actor | None, act: Act, team: Team | None = None) -> bool:
     if right_of(actor) == _RIGHT["admin"]:
         return True
     if act is Act.MANAGE and team is not None:
-        return bool(actor.user) and _roles(actor.user).get(team.pk) == "manager"
+        return actor.user is not None and _roles(actor.user).get(team.pk) == "manager"
     return right_of(actor) >= _NEEDED[act]
 
 
