@@ -28,7 +28,6 @@ def pytest_configure() -> None:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
-    settings.REST_FRAMEWORK["TEST_REQUEST_DEFAULT_FORMAT"] = "json"
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +107,7 @@ def api(db: None) -> Api:
 
     def client_of(owner: User | None = None, *scopes: str, **options: Any) -> APIClient:
         client = APIClient(**options)
+        client.default_format = "json"
         if owner is not None:
             rights = scopes or (("read", "write", "admin") if owner.is_admin else ("read", "write"))
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {make.token(owner, rights)[1]}")
