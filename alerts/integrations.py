@@ -118,5 +118,5 @@ def _by_hash(token_hash: str) -> Integration | None:
 
 def _free_slug(name: str) -> str:
     base = slugify(name)[:50] or "integration"
-    taken = set(Integration.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    taken = {"new", *Integration.objects.filter(slug__startswith=base).values_list("slug", flat=True)}  # a page has it
     return next(slug for slug in (base, *(f"{base}-{n}" for n in range(2, len(taken) + 3))) if slug not in taken)

@@ -19,8 +19,8 @@ FOLDER = Path(__file__).parent.parent / "alertmanager" / "captures"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text())
 
 NOT_YET = {
-    "timeout_then_same_start": "an alert that fires again with the start at which it had resolved stays provisional until "
-    "its grace is over; only the engine's due work ends the grace without a further delivery",
+    "timeout_then_same_start": "an alert that fires again with the start at which it had resolved stays "
+    "provisional until its grace is over; only the engine's due work ends the grace without a further delivery",
 }
 
 

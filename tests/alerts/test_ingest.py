@@ -14,6 +14,7 @@ from alerts import ingest, integrations, payload, routing
 from alerts.models import Alert, Delivery, Integration, RawBody
 from incidents import lifecycle
 from incidents.models import Entry, Incident
+from slos import definitions
 from tests import make
 from tests.make import NOW
 
@@ -265,7 +266,7 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_alerts(source
 
 
 def test_an_slo_named_by_a_label_is_linked(source: Integration) -> None:
-    slo = make.slo("checkout-availability")
+    slo = definitions.create(make.service("checkout"), "Checkout availability", target="0.999", by=make.SYSTEM, now=NOW)
 
     deliver(source, make.alert(labels={"slo_id": slo.slug}), make.alert("B", labels={"slo_id": "unheard-of"}))
 
