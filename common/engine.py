@@ -31,7 +31,9 @@ def run() -> NoReturn:
             away = False
         except Error as exc:
             if not away:
-                logger.warning("The database is away, trying again each second: %s", str(exc).strip())
+                logger.warning(
+                    "The database is away, trying again each second: %s", str(exc).strip().partition("\n")[0]
+                )
             away = True
             connection.close()
         time.sleep(max(0.0, TICK - (time.monotonic() - began)))

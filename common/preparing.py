@@ -68,7 +68,7 @@ def _one_at_a_time() -> Iterator[None]:
         try:
             connection.ensure_connection()
         except OperationalError as exc:
-            reason = str(exc).strip().splitlines()[0]
+            reason = str(exc).strip().partition("\n")[0]
             raise Refusal(f"cannot open the database: {reason}. Is it running, is DATABASE_URL right?") from exc
         if connection.vendor != "postgresql":
             yield
