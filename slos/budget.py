@@ -9,6 +9,7 @@ Definitions: Google's SRE Workbook (chapter 5, "Alerting on SLOs", and its examp
 """
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 Exact = int | Fraction | Decimal
@@ -685,20 +686,35 @@ class Attribution(Generic[Name]):
     equal_split: dict[Name, Fraction | None]
 
 
-def attribute(series: Series, incidents: Mapping[Name, Interval]) -> Attribution[Name]:
-    """Whose the bad events are. Costs a cut of the series per edge of an incident."""
+class Cuttable(Protocol):
+    """What knows the events of an interval: a Series, or sums that a database has made."""
+
+    def cut(self, interval: Interval) -> Portion: ...
+
+
+def attribute(series: Cuttable, incidents: Mapping[Name, Interval]) -> Attribution[Name]:
+    """Whose the bad events are. Cuts the series once between every two edges of incidents, and once per incident."""
+    begins = Counter(interval.start for interval in incidents.values())
+    ends = Counter(interval.end for interval in incidents.values())
+    edges = sorted({*begins, *ends})
     union = None if any(interval.seconds for interval in incidents.values()) else ZERO
-    split: dict[Name, Fraction | None] = {
-        name: None if interval.seconds else ZERO for name, interval in incidents.items()
-    }
-    edges = sorted({edge for interval in incidents.values() for edge in (interval.start, interval.end)})
+    # Up to each edge: the bad events per incident open in them, and in how many pieces any are known.
+    each = dict.fromkeys(edges[:1], ZERO)
+    known = dict.fromkeys(edges[:1], 0)
+    holders = 0
     for start, end in pairwise(edges):
-        holders = [name for name, interval in incidents.items() if interval.start <= start and end <= interval.end]
-        bad = series.cut(Interval(start, end)).bad
-        if not holders or bad is None:
-            continue
-        union = (union or ZERO) + bad
-        for name in holders:
-            split[name] = (split[name] or ZERO) + bad / len(holders)
+        holders += begins[start] - ends[start]
+        bad = series.cut(Interval(start, end)).bad if holders else None
+        each[end], known[end] = each[start], known[start]
+        if bad is not None:
+            each[end] += bad / holders
+            known[end] += 1
+            union = (union or ZERO) + bad
+    split: dict[Name, Fraction | None] = {
+        name: each[interval.end] - each[interval.start]
+        if known[interval.end] > known[interval.start] or not interval.seconds
+        else None
+        for name, interval in incidents.items()
+    }
     full = {name: series.cut(interval).bad for name, interval in incidents.items()}
     return Attribution(full=full, union=union, equal_split=split)
