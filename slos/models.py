@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import ClassVar
 
 from django.db import models
+from django.urls import reverse
 
 from catalog.models import Model, Service
 
@@ -59,6 +60,9 @@ class Slo(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("slo-detail", args=[self.slug])
 
     @property
     def target(self) -> Fraction:
