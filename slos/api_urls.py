@@ -1,5 +1,12 @@
 """REST of slos, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from slos import api
+
+urlpatterns = [
+    path("slos/", api.Slos.as_view(), name="api-slo-list"),
+    path("slos/<slug:slug>/", api.OneSlo.as_view(), name="api-slo-detail"),
+    path("slos/<slug:slug>/budget/", api.SloBudget.as_view(), name="api-slo-budget"),
+    path("slos/<slug:slug>/samples/", api.SloSamples.as_view(), name="api-slo-samples"),
+]
