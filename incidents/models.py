@@ -267,6 +267,12 @@ class RoleAssignment(models.Model):
         return f"{self.user} as {self.role} in {self.incident}"
 
 
+class SloLinkQuerySet(models.QuerySet["SloLink"]):
+    def for_actor(self, actor: Actor | None) -> SloLinkQuerySet:
+        """Those of incidents that this actor may see."""
+        return self.filter(incident__in=Incident.objects.for_actor(actor).values("id"))
+
+
 class SloLink(models.Model):
     """That an incident touched an SLO, and when; what it burned is computed from the ledger, never stored here."""
 
@@ -282,6 +288,8 @@ class SloLink(models.Model):
     impact_to = models.DateTimeField(null=True)  # null: the incident's mitigation or resolution, or now
     created_at = models.DateTimeField()
 
+    objects: ClassVar = SloLinkQuerySet.as_manager()
+
     class Meta:
         ordering = ("id",)
         constraints: ClassVar = [
@@ -294,3 +302,13 @@ class SloLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.slo} in {self.incident}"
+
+    @property
+    def begins_at(self) -> datetime:
+        """When the impact began: as the link says, or when the incident did."""
+        return self.impact_from or self.incident.since
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the impact ended: as the link says, or at mitigation, or at resolution; None while it goes on."""
+        return self.impact_to or self.incident.mitigated_at or self.incident.resolved_at
