@@ -58,7 +58,8 @@ def in_one_line() -> Iterator[None]:
     except preflight.Refusal as refusal:
         sys.exit(f"burnline: {refusal}")
     except Error as exc:
-        sys.exit(f"burnline: the database refuses: {str(exc).strip().partition('\n')[0]}")
+        reason = str(exc).strip().partition("\n")[0]
+        sys.exit(f"burnline: the database refuses: {reason}")
     except KeyboardInterrupt:
         sys.exit(130)
 
