@@ -24,12 +24,12 @@ def refuse(form: BaseForm, error: DomainError) -> None:
 class Form(forms.Form):
     """A form that knows the HTTP status of the page that shows it."""
 
-    status = 200
+    http_status = 200
 
     def full_clean(self) -> None:
         super().full_clean()
         if self.is_bound and self.errors:
-            self.status = 422
+            self.http_status = 422
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -38,7 +38,7 @@ class Form(forms.Form):
             yield
         except (Invalid, VersionMoved) as refusal:
             refuse(self, refusal)
-            self.status = refusal.status
+            self.http_status = refusal.status
 
 
 class ChangeForm(Form):

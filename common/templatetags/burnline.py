@@ -11,7 +11,7 @@ from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
@@ -125,6 +125,12 @@ def avatar(name: str, size: str = "sm") -> SafeString:
     return format_html(
         '<span class="avatar avatar-{} tint-{}" aria-hidden="true">{}</span>', size, tint, initials(name)
     )
+
+
+@register.filter
+def rendered(html: str) -> SafeString:
+    """The HTML that `common.markdown` made of a text when it was saved, as it is. Of nothing else."""
+    return mark_safe(html)
 
 
 @register.filter
