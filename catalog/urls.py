@@ -1,5 +1,13 @@
 """Pages of catalog."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from catalog import views
+
+urlpatterns = [
+    path("services/", views.service_list, name="service-list"),
+    path("services/new/", views.service_new, name="service-new"),
+    path("services/<slug:slug>/edit/", views.service_edit, name="service-edit"),
+    path("models/new/", views.model_new, name="model-new"),
+    path("models/<slug:slug>/edit/", views.model_edit, name="model-edit"),
+]

@@ -1,0 +1,75 @@
+"""Pages of services and the models that they serve."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from catalog import access, forms, inventory, queries
+from people import access as rights
+from people.actors import SignedInRequest
+
+SECTION = "services"
+
+
+def service_list(request: SignedInRequest) -> HttpResponse:
+    context = {
+        "section": SECTION,
+        "services": queries.services(),
+        "models": queries.models_without_service(),
+        "may_manage": rights.can(request.actor, rights.Act.MANAGE),
+        "managed": {None, *access.managed_teams(request.actor).values_list("pk", flat=True)},
+    }
+    return render(request, "catalog/list.html", context)
+
+
+def service_new(request: SignedInRequest) -> HttpResponse:
+    form = forms.NewServiceForm(request.POST or None, by=request.actor)
+    if form.is_valid():
+        with form.telling():
+            service = inventory.add_service(**form.cleaned_data, by=request.actor, now=timezone.now())
+            messages.success(request, f"{service} is written down.")
+            return redirect("service-list")
+    context = {"section": SECTION, "form": form, "title": "New service", "action": "Add the service"}
+    return render(request, "catalog/edit.html", context, status=form.http_status)
+
+
+def service_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    service = access.service_for(slug)
+    rights.require(request.actor, rights.Act.MANAGE, service.team)
+    form = forms.ServiceForm(request.POST or None, by=request.actor, service=service)
+    if form.is_valid():
+        with form.telling():
+            changes, version = form.changes()
+            if inventory.change(service, changes, by=request.actor, now=timezone.now(), version=version):
+                messages.success(request, f"{service} is changed.")
+            return redirect("service-list")
+    context = {"section": SECTION, "form": form, "thing": service, "title": service.name, "action": "Save"}
+    return render(request, "catalog/edit.html", context, status=form.http_status)
+
+
+def model_new(request: SignedInRequest) -> HttpResponse:
+    form = forms.NewModelForm(request.POST or None, by=request.actor)
+    if form.is_valid():
+        with form.telling():
+            model = inventory.add_model(**form.cleaned_data, by=request.actor, now=timezone.now())
+            messages.success(request, f"{model} is written down.")
+            return redirect("service-list")
+    context = {"section": SECTION, "form": form, "title": "New model", "action": "Add the model"}
+    return render(request, "catalog/edit.html", context, status=form.http_status)
+
+
+def model_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    model = access.model_for(slug)
+    rights.require(request.actor, rights.Act.MANAGE, model.team)
+    form = forms.ModelForm(request.POST or None, by=request.actor, model=model)
+    if form.is_valid():
+        with form.telling():
+            changes, version = form.changes()
+            if inventory.change(model, changes, by=request.actor, now=timezone.now(), version=version):
+                messages.success(request, f"{model} is changed.")
+            return redirect("service-list")
+    context = {"section": SECTION, "form": form, "thing": model, "title": model.name, "action": "Save"}
+    return render(request, "catalog/edit.html", context, status=form.http_status)
