@@ -1,5 +1,11 @@
 """The REST API's own root, schema and documentation."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from common import api
+
+urlpatterns = [
+    path("", api.Root.as_view(), name="api-root"),
+    path("schema/", api.Schema.as_view(), name="api-schema"),
+    path("docs/", api.Docs.as_view(), name="api-docs"),
+]

@@ -249,8 +249,25 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "GET_LIB_DOC_EXCLUDES": "common.rest.undescribed",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "IncidentStatus": "incidents.models.Incident.Status",
+        "IncidentKind": "incidents.models.Incident.Kind",
+        "EntryKind": "incidents.models.Entry.Kind",
+        "ResponderState": "incidents.models.Responder.State",
+        "ActorType": "people.actors.ActorType",
+        "AlertStatus": "alerts.models.Alert.Status",
+        "IntegrationKind": "alerts.models.Integration.Kind",
+        "SloKind": "slos.models.Slo.Kind",
+        "SloMethod": "slos.models.Slo.Method",
+        "SloMethodTaken": [("occurrences", "Occurrences")],
+        "BudgetStatus": "slos.budget.Status",
+        "PostmortemStatus": "postmortems.models.Postmortem.Status",
+        "SectionState": "postmortems.models.Section.State",
+        "ActionItemType": "postmortems.models.ActionItem.Type",
+        "ActionItemStatus": "postmortems.models.ActionItem.Status",
+    },
 }
 
 LOGGING = {
