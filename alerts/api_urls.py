@@ -1,5 +1,15 @@
 """REST of alerts, below /api/v1/."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from alerts import api
+
+urlpatterns = [
+    path("alerts/", api.Alerts.as_view(), name="api-alert-list"),
+    path("incidents/<int:number>/alerts/", api.IncidentAlerts.as_view(), name="api-incident-alerts"),
+    path("integrations/", api.Integrations.as_view(), name="api-integration-list"),
+    path("integrations/<slug:slug>/", api.OneIntegration.as_view(), name="api-integration-detail"),
+    path("integrations/<slug:slug>/rotate/", api.RotateIntegration.as_view(), name="api-integration-rotate"),
+    path("deliveries/", api.Deliveries.as_view(), name="api-delivery-list"),
+    path("deliveries/<uuid:pk>/", api.OneDelivery.as_view(), name="api-delivery-detail"),
+]

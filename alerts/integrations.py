@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import time
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
 from alerts.models import Integration
-from common.errors import Invalid
+from common.errors import Invalid, VersionMoved
 from common.text import shortened, storable
 from people import access
 from people.actors import Actor
@@ -49,6 +51,31 @@ def create(
 
 
 @transaction.atomic
+def change(
+    integration: Integration, changes: Mapping[str, Any], *, by: Actor, now: datetime, version: int | None = None
+) -> bool:
+    """Rename it, give it to a team, or switch it off: then its token is refused within five seconds. False when nothing
+    differs. Raises Invalid, VersionMoved."""
+    access.require(by, access.Act.ADMINISTER)
+    Integration.objects.select_for_update().filter(pk=integration.pk).exists()
+    integration.refresh_from_db()
+    if version is not None and version != integration.version:
+        raise VersionMoved(f"{integration} was changed by somebody else.")
+    wanted = {name: shortened(storable(v), 100) if isinstance(v, str) else v for name, v in changes.items()}
+    different = {name: value for name, value in wanted.items() if getattr(integration, name) != value}
+    if not different:
+        return False
+    if different.get("name") == "":
+        raise Invalid("An integration needs a name.", errors=[("name", "Give it a name.")])
+    for name, value in different.items():
+        setattr(integration, name, value)
+    integration.version += 1
+    integration.save()
+    transaction.on_commit(forget)
+    return True
+
+
+@transaction.atomic
 def rotate(integration: Integration, *, by: Actor, now: datetime) -> str:
     """A new token; the old one stops within five seconds."""
     access.require(by, access.Act.ADMINISTER)
@@ -56,6 +83,7 @@ def rotate(integration: Integration, *, by: Actor, now: datetime) -> str:
     integration.token_hash, integration.token_hint = Integration.hash_of(token), token[:8]
     integration.version += 1
     integration.save(update_fields=["token_hash", "token_hint", "version", "updated_at"])
+    transaction.on_commit(forget)
     return token
 
 

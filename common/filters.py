@@ -62,6 +62,27 @@ class AnyOf(django_filters.Filter):
         return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset
 
 
+class NumbersField(ManyField):
+    """Several whole numbers."""
+
+    def clean(self, value: list[str]) -> list[str]:
+        words = super().clean(value)
+        if any(not (word.isascii() and word.isdigit() and len(word) < 10) for word in words):
+            raise ValidationError("Write whole numbers.")
+        return words
+
+
+class AnyNumber(AnyOf):
+    """Rows whose column is one of the numbers given, by repetition or comma."""
+
+    field_class = NumbersField
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        items = {"type": "integer", "minimum": 0, "maximum": 999_999_999}
+        extend_schema_field({"type": "array", "items": items})(self)
+
+
 class OneOfField(forms.ChoiceField):
     """One word out of several, or none."""
 

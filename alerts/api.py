@@ -1,0 +1,123 @@
+"""REST of alerts, the integrations that send them, and what they delivered."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from alerts import filters, integrations, queries
+from alerts import serializers as shapes
+from alerts.models import Alert, Delivery, Integration
+from common import etags, rest
+from incidents.access import incident_for
+from people.authentication import actor_of
+
+
+class Alerts(rest.Resource[Alert]):
+    serializer_class = shapes.AlertOut
+    filterset_class = filters.AlertFilter
+    queryset = Alert.objects.none()
+
+    def get_queryset(self) -> QuerySet[Alert]:
+        return queries.alerts(actor_of(self.request)).order_by("-starts_at", "-id")
+
+    @extend_schema(responses=shapes.AlertOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+
+class IncidentAlerts(rest.Resource[Alert]):
+    serializer_class = shapes.AlertOut
+    filterset_class = filters.AlertFilter
+    queryset = Alert.objects.none()
+
+    def get_queryset(self) -> QuerySet[Alert]:
+        actor = actor_of(self.request)
+        incident = incident_for(actor, self.kwargs["number"])
+        return queries.alerts(actor).filter(incident=incident).order_by("-starts_at", "-id")
+
+    @extend_schema(responses=shapes.AlertOut(many=True))
+    def get(self, request: Request, number: int) -> Response:
+        return self.listed(request)
+
+
+class Integrations(rest.Resource[Integration]):
+    serializer_class = shapes.IntegrationOut
+    queryset = Integration.objects.select_related("team").order_by("name", "id")
+
+    @extend_schema(responses=shapes.IntegrationOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+    @extend_schema(request=shapes.IntegrationIn, responses={201: shapes.IntegrationIssued})
+    def post(self, request: Request) -> Response:
+        given = self.taken(shapes.IntegrationIn)
+        integration, token = integrations.create(**given, by=actor_of(request), now=timezone.now())
+        return etags.answer(request, _issued(self, integration, token), integration.version, status=201)
+
+
+class OneIntegration(rest.Resource[Integration]):
+    serializer_class = shapes.IntegrationOut
+    queryset = Integration.objects.all()
+
+    @extend_schema(responses=shapes.IntegrationOut)
+    def get(self, request: Request, slug: str) -> Response:
+        integration = _integration(slug)
+        return etags.answer(request, self.get_serializer(integration).data, integration.version)
+
+    @extend_schema(request=shapes.IntegrationChange, responses=shapes.IntegrationOut)
+    def patch(self, request: Request, slug: str) -> Response:
+        integration = _integration(slug)
+        given = self.taken(shapes.IntegrationChange)
+        version = etags.expected(request, integration.version)
+        with etags.moved_tells(lambda: self.get_serializer(integration).data):
+            integrations.change(integration, given, by=actor_of(request), now=timezone.now(), version=version)
+        return etags.answer(request, self.get_serializer(integration).data, integration.version)
+
+
+class RotateIntegration(rest.Resource[Integration]):
+    """A new token, this once; the old one stops within five seconds."""
+
+    serializer_class = shapes.IntegrationIssued
+    queryset = Integration.objects.all()
+
+    @extend_schema(request=None, responses=shapes.IntegrationIssued)
+    def post(self, request: Request, slug: str) -> Response:
+        integration = _integration(slug)
+        token = integrations.rotate(integration, by=actor_of(request), now=timezone.now())
+        return etags.answer(request, _issued(self, integration, token), integration.version)
+
+
+class Deliveries(rest.Resource[Delivery]):
+    serializer_class = shapes.DeliveryOut
+    filterset_class = filters.DeliveryFilter
+    queryset = Delivery.objects.select_related("integration").order_by("-received_at", "-id")
+
+    @extend_schema(responses=shapes.DeliveryOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+
+class OneDelivery(rest.Resource[Delivery]):
+    serializer_class = shapes.DeliveryDetail
+    queryset = Delivery.objects.all()
+
+    @extend_schema(responses=shapes.DeliveryDetail)
+    def get(self, request: Request, pk: UUID) -> Response:
+        return Response(self.get_serializer(queries.delivery_for(pk)).data)
+
+
+def _integration(slug: str) -> Integration:
+    return get_object_or_404(Integration.objects.select_related("team"), slug=slug)
+
+
+def _issued(view: rest.Resource[Integration], integration: Integration, token: str) -> Any:
+    context = {**view.get_serializer_context(), "token": token}
+    return shapes.IntegrationIssued(integration, context=context).data
