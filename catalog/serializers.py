@@ -29,12 +29,15 @@ class ServiceOut(rest.Output):
     name = serializers.CharField()
     team = serializers.SlugField(source="team.slug", default=None, allow_null=True)
     tier = serializers.IntegerField(help_text="1 is the most important, 4 the least.")
-    depends_on: Any = serializers.SlugRelatedField(slug_field="slug", many=True, read_only=True)
+    depends_on = serializers.SerializerMethodField(help_text="Slugs of services.")
     url = serializers.SerializerMethodField()
     api_url = serializers.SerializerMethodField()
     created_at = rest.Instant()
     updated_at = rest.Instant()
     version = serializers.IntegerField()
+
+    def get_depends_on(self, service: Service) -> list[str]:
+        return [other.slug for other in service.depends_on.all()]
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, service: Service) -> str:
