@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers as drf
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common import etags, rest
+from common import etags, problems, rest
 from incidents.access import incident_for
 from people.authentication import actor_of
 from postmortems import access, assigning, drafting, editing, export, filters, items, queries
@@ -53,6 +53,7 @@ class OfIncident(_Documents):
 class Postmortems(rest.Resource[Postmortem]):
     serializer_class = shapes.PostmortemOutline
     filterset_class = filters.PostmortemFilter
+    queryset = Postmortem.objects.none()
 
     def get_queryset(self) -> QuerySet[Postmortem]:
         return queries.listed(actor_of(self.request))
@@ -96,7 +97,7 @@ class OneSection(rest.Resource[Section]):
         request=shapes.SectionChange,
         responses={
             200: shapes.SectionOut,
-            428: OpenApiResponse(OpenApiTypes.OBJECT, description="If-Match is missing."),
+            (428, problems.CONTENT_TYPE): {"$ref": "#/components/schemas/Problem"},
         },
         parameters=[_IF_MATCH_REQUIRED],
     )
@@ -152,6 +153,7 @@ class Export(rest.Resource[Postmortem]):
 class ActionItems(rest.Resource[ActionItem]):
     serializer_class = shapes.ActionItemOut
     filterset_class = filters.ActionItemFilter
+    queryset = ActionItem.objects.none()
 
     def get_queryset(self) -> QuerySet[ActionItem]:
         return queries.items_visible(actor_of(self.request)).order_by("-id")

@@ -66,9 +66,10 @@ def draw(key: str, record: Record) -> Drawn:
 
 def _summary(record: Record) -> Drawn:
     incident = record.incident
-    about = f"{escape_markdown(str(incident))}, **{escape_markdown(incident.title)}**, is a"
-    about += f"{'n' if incident.kind == Incident.Kind.AVAILABILITY else ''} {incident.get_kind_display().lower()}"
-    about += f" incident of severity {incident.get_severity_display()}. {_standing(record)}"
+    about = f"{escape_markdown(str(incident))}, **{escape_markdown(incident.title)}**, is an incident of severity "
+    about += (
+        f"{incident.get_severity_display()}, of the kind {incident.get_kind_display().lower()}. {_standing(record)}"
+    )
     lines = [about]
     if incident.is_drill:
         lines.append("It was a drill.")
@@ -160,9 +161,9 @@ def _how_far_known(burned: Impact) -> str:
 
 def _timeline(record: Record) -> Drawn:
     entries = [entry for entry in record.entries if entry.kind not in _OF_THE_DOCUMENT]
+    entries.sort(key=lambda entry: (entry.at, entry.seq))
     shown = _fitting(lambda length: table(["Time (UTC)", "Entry", "Who", "What"], _rows(entries, length)))
-    corrected = {entry.amends for entry in entries if entry.amends}
-    note = "Entries that were corrected later are followed by their correction." if corrected else ""
+    note = "An entry that corrects another one names it." if any(entry.amends for entry in entries) else ""
     return _drawn([shown, note], entries)
 
 

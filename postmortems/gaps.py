@@ -38,7 +38,9 @@ def gaps(record: Record, sections: Iterable[Section], items: Sequence[ActionItem
 def _unwritten(sections: Iterable[Section]) -> Iterator[Gap]:
     for section in sections:
         if section.state == Section.State.EMPTY and section.key != "action_items":
-            yield Gap("section_empty", section.key, f"{section.title} is empty.", section.is_required)
+            yield Gap(
+                "section_empty", section.key, f"Nothing is written yet under “{section.title}”.", section.is_required
+            )
 
 
 def _unknown(record: Record) -> Iterator[Gap]:

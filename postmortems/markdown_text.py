@@ -17,6 +17,8 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "~": "&#126;"
 _SPECIAL = re.compile(r"[\\*\[\]|#!]")
 _UNDERSCORES = re.compile(r"_+")
 _LIST_START = re.compile(r"^(\d*)([-+.)])")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])(?!https?://)")
+_FENCE = re.compile(r"(`{3,}|~{3,})([^`~]*)")
 _IN_URL = ":/?#@!$&+,;=%~-._"
 
 
@@ -108,14 +110,18 @@ def counted(number: int, one: str, many: str = "") -> str:
 
 
 def without_html(text: str) -> str:
-    """People's own Markdown with its raw HTML as text, for renderers that would take it; code blocks stay as they are.
-
-    Only a fence at the very start of a line counts as one: anything else could be read differently elsewhere.
-    """
-    return "".join(
-        part if part.startswith(("```", "~~~")) else _TAG.sub("&lt;", part) for part in _FENCED.split(text) if part
-    )
-
-
-_FENCED = re.compile(r"^(`{3,}[^`\n]*\n(?:.*\n)*?`{3,}[ \t]*$|~{3,}[^\n]*\n(?:.*\n)*?~{3,}[ \t]*$)", re.MULTILINE)
-_TAG = re.compile(r"<(?=[A-Za-z/!?])(?!https?://)")
+    """People's own Markdown with its raw HTML as text, for renderers that would take it. Code blocks stay as they are,
+    where every fence stands at the very start of its line: nested ones could be read differently elsewhere."""
+    lines = text.split("\n")
+    is_plain = all(_FENCE.fullmatch(line) for line in lines if "```" in line or "~~~" in line)
+    fence = ""
+    for number, line in enumerate(lines):
+        marks = _FENCE.fullmatch(line) if is_plain else None
+        if not fence:
+            lines[number] = _TAG.sub("&lt;", line)
+            fence = marks[1] if marks else ""
+        elif marks and marks[1].startswith(fence) and not marks[2].strip():
+            fence = ""
+    if fence:  # left open, it would take what follows in the document for code
+        lines.append(fence)
+    return "\n".join(lines)

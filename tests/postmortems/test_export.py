@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from common import markdown as rendering
 from incidents import impact, lifecycle, responding
 from incidents.models import Incident, SloLink
 from people.models import Team, User
-from postmortems import drafting, editing, export, items, queries
+from postmortems import drafting, editing, export, items, markdown_text, queries
 from postmortems.models import Postmortem
 from slos import ledger
 from slos.models import Slo
@@ -79,14 +81,35 @@ def test_what_an_alert_says_shows_as_text_everywhere(payments: Team, bob: User) 
 
 def test_html_that_people_write_is_text_in_the_export_and_code_stays_code(postmortem: Postmortem, alice: User) -> None:
     section = postmortem.sections.get(key="trigger")
-    written = "<img src=x onerror=alert(1)> <https://example.com> a < b\n\n```html\n<b>\n```\n\n- ```\n<script>\n```\n"
+    written = "<img src=x onerror=alert(1)> <https://example.com> a < b\n\n```html\n<b>\n```\n<i>"
     editing.edit_section(section, written, version=1, by=person(alice), now=LATER)
 
     text = exported(postmortem)
 
     assert "&lt;img src=x onerror=alert(1)> <https://example.com> a < b" in text
-    assert "```html\n<b>\n```" in text
-    assert "<script>" not in text
+    assert "```html\n<b>\n```\n&lt;i>" in text
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "- ```\n<script>\n```\n",
+        " ```\n```\n<script>\n",
+        "```\n ```\n<script>",
+        "~~~ a`b\n~~~\n<script>",
+        "``` a`b\n<script>",
+        "`a\n\n<script>`",
+        "x\u2028```\n<script>",
+        "````\n```\n````\n<script>",
+        "- a\n  ```\n<script>",
+    ],
+)
+def test_a_fence_that_may_be_read_in_two_ways_hides_no_html(written: str) -> None:
+    assert "<script>" not in markdown_text.without_html(written)
+
+
+def test_a_fence_that_is_left_open_ends_with_its_section() -> None:
+    assert markdown_text.without_html("a\n```\n<b>") == "a\n```\n<b>\n```"
 
 
 def test_an_slo_without_data_is_unknown_and_one_with_data_has_its_share(
