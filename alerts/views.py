@@ -39,7 +39,7 @@ def alertmanager(request: HttpRequest) -> HttpResponse:
             fault = "too_large"
         if fault:
             status, reason = _FAULTS[fault]
-            size = int(request.META.get("CONTENT_LENGTH") or 0)
+            size = int(request.META.get("burnline.body_declared") or len(body))
             ingest.refuse(integration, None, size=min(size, 2**31 - 1), status=status, reason=reason, now=now)
             return problems.response(status, fault, reason)
         receipt = ingest.receive(integration, body, now=now)

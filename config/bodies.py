@@ -10,6 +10,7 @@ from typing import Literal
 from asgiref.typing import ASGIReceiveCallable
 
 MIB = 1024 * 1024
+LINGER = 2.0  # seconds
 
 Fault = Literal["too_large", "too_slow", "no_room"]
 
@@ -44,20 +45,24 @@ class Bodies:
         self.held = 0
 
     @asynccontextmanager
-    async def read(self, receive: ASGIReceiveCallable, *, declared: int | None, bound: Bound) -> AsyncIterator[BytesIO]:
+    async def read(
+        self, receive: ASGIReceiveCallable, *, declared: int | None, bound: Bound, asks_first: bool = False
+    ) -> AsyncIterator[BytesIO]:
         """Give the whole body, counted as held until the block ends; raise BodyRefused or SenderLeft before it begins.
 
-        A body declared too large is refused with nothing read, so a client that asked "Expect: 100-continue" never
-        sends it.
+        A body declared too large is refused with nothing of it kept. A client that asks first ("Expect: 100-continue")
+        never sends it; another may still be writing, and is heard out for a moment so that it hears the refusal.
         """
         if declared is not None and declared > bound.size:
+            if not asks_first:
+                await _hear_out(receive)
             raise BodyRefused("too_large")
         body = BytesIO()
         size = 0
+        more = True
         try:
             try:
                 async with asyncio.timeout(bound.seconds):
-                    more = True
                     while more:
                         message = await receive()
                         if message["type"] != "http.request":
@@ -72,7 +77,25 @@ class Bodies:
                         self.held += len(chunk)
             except TimeoutError as exc:
                 raise BodyRefused("too_slow") from exc
+            except BodyRefused as refused:
+                if refused.fault == "too_large" and more:
+                    await _hear_out(receive)
+                raise
             body.seek(0)
             yield body
         finally:
             self.held -= size
+
+
+async def _hear_out(receive: ASGIReceiveCallable) -> None:
+    """Read on and drop, for a moment: who writes all before reading would meet a reset in place of our answer."""
+    try:
+        async with asyncio.timeout(LINGER):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise SenderLeft
+                more = message.get("more_body", False)
+    except TimeoutError:
+        return

@@ -46,7 +46,8 @@ class Bridge:
     """An ASGI application for `http` scopes that answers with a WSGI application.
 
     Where a bound says `view_refuses`, the application is called for a body over it too, with an empty `wsgi.input` and
-    the fault ("too_large", "too_slow") in `environ["burnline.body_fault"]`. `patience` is how many seconds the reader
+    the fault ("too_large", "too_slow") in `environ["burnline.body_fault"]` and its declared length, or 0, in
+    `environ["burnline.body_declared"]`. `patience` is how many seconds the reader
     of a stream may take for one chunk, `ceiling` how many bytes of bodies the process holds at once.
     """
 
@@ -77,7 +78,8 @@ class Bridge:
         environ = messages.environ(scope, headers)
         bound = next(bound for bound in self._bounds if environ["PATH_INFO"].startswith(bound.prefix))
         try:
-            async with self._bodies.read(receive, declared=messages.declared_length(headers), bound=bound) as body:
+            declared, asks_first = messages.declared_length(headers), b"expect" in names
+            async with self._bodies.read(receive, declared=declared, bound=bound, asks_first=asks_first) as body:
                 environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(body.getbuffer()))}
                 await self._answer(environ, receive, send)
                 return
@@ -88,6 +90,7 @@ class Bridge:
 
         if bound.view_refuses and fault != "no_room":
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "burnline.body_fault": fault}
+            environ["burnline.body_declared"] = messages.declared_length(headers) or 0
             await self._answer(environ, receive, send)
         else:
             await messages.send_whole(messages.refusal(fault), send)

@@ -716,3 +716,15 @@ def test_draining_waits_for_what_runs_but_not_for_ever(seconds: float, ended: bo
 
     assert asyncio.run(drained()) is ended
     release.set()
+
+
+def test_who_writes_all_before_reading_hears_the_refusal() -> None:
+    """Not a reset: what is still being written is read and dropped for a moment."""
+    body = b"x" * 20_000_000
+    ahead = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+
+    with served(Bridge(Recorder(), bounds=SMALL)) as port, said(port, ahead) as connection:
+        connection.sendall(body)
+        answer = heard(connection)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
