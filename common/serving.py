@@ -32,9 +32,11 @@ def serve() -> None:
         with Supervisor([*_web(listener), *_engine(), *_worker()]) as supervisor:
             health = _Health(listener)
             healthy = supervisor.watch(until=health.is_good, seconds=PATIENCE)
-            # A new secret is shown this once, so it is shown however the start went.
-            if healthy or _is_new(made):
-                print(_greeting(made), flush=True)
+            if healthy:
+                print("\n".join(["", f"Burnline runs at      {made['url']}", *_how_to_begin(made), ""]), flush=True)
+            elif _is_new(made):
+                # They are shown this once, so however the start went.
+                print("\n".join(["", *_how_to_begin(made), ""]), flush=True)
             if not healthy and not supervisor.asked_to_stop:
                 raise preflight.Refusal(f"not healthy after {PATIENCE:.0f} s: {health.fault}. More is said above.")
             supervisor.watch()
@@ -128,9 +130,9 @@ def _is_new(made: dict[str, Any]) -> bool:
     return any((made["admin"]["password"], made["webhook"]["token"], made["api_token"]))
 
 
-def _greeting(made: dict[str, Any]) -> str:
-    """What a person needs to begin, to be read in a terminal."""
-    lines = ["", f"Burnline runs at      {made['url']}"]
+def _how_to_begin(made: dict[str, Any]) -> list[str]:
+    """What a person needs, in the lines of a terminal."""
+    lines = []
     if made["admin"]["password"]:
         lines.append(f"Sign in as            {made['admin']['email']}")
         lines.append(f"with the password     {made['admin']['password']}")
@@ -147,8 +149,7 @@ def _greeting(made: dict[str, Any]) -> str:
         lines.append(f"    {_python()} manage.py changepassword {made['admin']['email']}")
         if given := [name for name in SETTINGS if os.environ.get(name)]:
             lines.append(f"(with the same {', '.join(given)} in the environment)")
-    lines.append(f"The data is kept in {_where_the_data_is()}. Ctrl-C stops everything.")
-    return "\n".join([*lines, ""])
+    return [*lines, f"The data is kept in {_where_the_data_is()}. Ctrl-C stops everything."]
 
 
 def _python() -> str:

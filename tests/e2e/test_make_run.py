@@ -29,10 +29,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is tracked: no .venv, no data."""
+    """A copy of what git has or would take: no .venv, no data."""
     folder = tmp_path_factory.mktemp("checkout")
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
-    for name in filter(None, tracked.split("\0")):
+    ask = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(ask, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for name in filter(None, names.split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
@@ -55,7 +56,7 @@ class Run:
     def wait_until_it_greets(self, seconds: float) -> float:
         """How long that took. By then it is healthy."""
         began = time.monotonic()
-        while "Ctrl-C stops everything" not in self.said:
+        while not ("Burnline runs at" in self.said and self.said.endswith("Ctrl-C stops everything.\n\n")):
             assert self.process.poll() is None, self.said
             assert time.monotonic() - began < seconds, self.said
             time.sleep(0.05)
