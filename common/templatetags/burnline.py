@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from django import forms, template
 from django.forms.boundfield import BoundWidget
@@ -14,6 +15,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
+
+Number = Fraction | Decimal | float | str
 
 SPRITE = "vendor/tabler-icons/icons.svg"
 TINTS = 7  # .tint-0 ... in avatars.css
@@ -61,16 +64,58 @@ def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
 
 
 @register.filter
-def percent(share: Decimal | float | str | None, reason: str = "no data") -> str:
+def percent(share: Number | None, reason: str = "no data") -> str:
     """A share of 1 as `31.2%`, with as many digits as it needs to differ from 0 and 100; None is unknown."""
     if share is None or share == "":
         return unknown(reason)
-    value = Decimal(str(share)) * 100
+    value = _decimal(share) * 100
     for digits in range(1, 5):
         text = f"{value:.{digits}f}"
         if Decimal(text) == value or Decimal(text) not in (0, 100):
             break
     return f"{text.rstrip('0').rstrip('.')}%"
+
+
+@register.filter
+def target(share: Number) -> str:
+    """What was promised, with every digit of it: `99.95%`."""
+    return f"{(_decimal(share) * 100).normalize():f}%"
+
+
+@register.filter
+def bar(share: Number | None) -> str:
+    """A share as the value of a <progress> that ends at 100; what is beyond either end stops there."""
+    return "0" if share is None else f"{min(max(_decimal(share) * 100, Decimal(0)), Decimal(100)):.1f}"
+
+
+@register.filter
+def rate(burn: Number | None, reason: str = "no data") -> str:
+    """A burn rate as `14.4×`: at 1× the budget lasts exactly its window."""
+    if burn is None:
+        return unknown(reason)
+    value = _decimal(burn)
+    digits = 0 if value >= 100 else 1 if value >= 1 else 2
+    text = f"{value:,.{digits}f}"
+    return (
+        f"{text.rstrip('0').rstrip('.') if digits else text}×"
+        if value == 0 or Decimal(text.replace(",", ""))
+        else "<0.01×"
+    )
+
+
+@register.filter
+def events(count: Number | None, reason: str = "no data") -> str:
+    """How many events: 1,840. Parts of one, which an edge cut, show only where there are few."""
+    if count is None:
+        return unknown(reason)
+    value = _decimal(count)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _decimal(number: Number) -> Decimal:
+    if isinstance(number, Fraction):
+        return Decimal(number.numerator) / Decimal(number.denominator)
+    return Decimal(str(number))
 
 
 @register.simple_tag(takes_context=True)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from django import forms
@@ -154,3 +155,24 @@ def test_each_kind_of_field_wears_its_class() -> None:
     assert 'class="form-check-input"' in field(form, "private")
     assert field(form, "disciplines").count('class="form-check-input"') == 1
     assert "<label" not in field(form, "token")
+
+
+def test_a_target_is_shown_with_every_digit_of_it() -> None:
+    shown = [burnline.target(text) for text in ("0.999", "0.95", "0.9995", "1", "0", "0.99999")]
+
+    assert shown == ["99.9%", "95%", "99.95%", "100%", "0%", "99.999%"]
+
+
+def test_a_bar_stops_at_both_ends_and_a_fraction_is_as_good_as_a_decimal() -> None:
+    shown = [burnline.bar(share) for share in (Fraction(1, 3), Decimal("-0.2"), "1.4", None)]
+
+    assert shown == ["33.3", "0.0", "100.0", "0"]
+    assert burnline.percent(Fraction(1, 3)) == "33.3%"
+
+
+def test_burn_rates_and_events_are_unknown_rather_than_zero() -> None:
+    shown = [burnline.rate(Fraction(burn)) for burn in ("0", "1", "14.4", "1000", "0.78", "0.001")]
+
+    assert shown == ["0×", "1×", "14.4×", "1,000×", "0.78×", "<0.01×"]
+    assert [burnline.events(Fraction(count)) for count in ("0", "2.5", "1840.4")] == ["0", "2.5", "1,840"]
+    assert "unknown" in burnline.rate(None) and "unknown" in burnline.events(None)
