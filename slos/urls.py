@@ -1,5 +1,12 @@
 """Pages of slos."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from slos import views
+
+urlpatterns = [
+    path("slos/", views.slo_list, name="slo-list"),
+    path("slos/new/", views.slo_new, name="slo-new"),
+    path("slos/<slug:slug>/", views.slo_detail, name="slo-detail"),
+    path("slos/<slug:slug>/edit/", views.slo_edit, name="slo-edit"),
+]

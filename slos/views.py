@@ -1,0 +1,95 @@
+"""Pages of SLOs: how their budgets stand, what burned them, and what is promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+
+from people import access
+from people.actors import SignedInRequest
+from slos import definitions, forms, ledger, queries, wording
+from slos.filters import SloFilter
+from slos.models import Slo
+
+SECTION = "slos"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How an SLO stands, with the words for it."""
+
+    standing: ledger.Standing
+    state: wording.State
+    reason: str
+    window: str
+
+    @classmethod
+    def of(cls, standing: ledger.Standing) -> Row:
+        return cls(standing, wording.state(standing), wording.reason(standing), wording.window(standing.slo))
+
+
+def slo_list(request: SignedInRequest) -> HttpResponse:
+    now = timezone.now()
+    found = SloFilter(request.GET, queryset=Slo.objects.all()).qs
+    context = {
+        "section": SECTION,
+        "now": now,
+        "rows": [Row.of(standing) for standing in queries.listed(found, now=now)],
+        "filtered": request.GET.getlist("service") + request.GET.getlist("model") + request.GET.getlist("kind"),
+        "may_manage": access.can(request.actor, access.Act.MANAGE),
+    }
+    return render(request, "slos/list.html", context)
+
+
+def slo_detail(request: SignedInRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    slo = _slo(slug)
+    context = {
+        "section": SECTION,
+        "now": now,
+        "slo": slo,
+        "row": Row.of(ledger.budget(slo, now)),
+        "burners": queries.burners(slo, actor=request.actor, now=now),
+        "last_sample": slo.samples.order_by("-start").first(),
+        "samples_url": settings.ENV.public_url + reverse("api-slo-samples", args=[slo.slug]),
+        "may_manage": access.can(request.actor, access.Act.MANAGE, slo.service.team),
+    }
+    return render(request, "slos/detail.html", context)
+
+
+def slo_new(request: SignedInRequest) -> HttpResponse:
+    form = forms.NewSloForm(request.POST or None, by=request.actor, initial={"service": request.GET.get("service")})
+    if form.is_valid():
+        with form.telling():
+            slo = definitions.create(**form.cleaned_data, by=request.actor, now=timezone.now())
+            messages.success(request, f"{slo} is promised. Push samples, and its budget shows here.")
+            return redirect(slo)
+    context = {"section": SECTION, "form": form, "title": "New SLO", "action": "Add the SLO"}
+    return render(request, "slos/edit.html", context, status=form.http_status)
+
+
+def slo_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    slo = _slo(slug)
+    access.require(request.actor, access.Act.MANAGE, slo.service.team)
+    form = forms.SloForm(request.POST or None, by=request.actor, slo=slo)
+    if form.is_valid():
+        with form.telling():
+            changes, version = form.changes()
+            if definitions.change(slo, changes, by=request.actor, now=timezone.now(), version=version):
+                messages.success(request, f"{slo} is changed; past incidents are counted anew.")
+            return redirect(slo)
+    context = {"section": SECTION, "form": form, "slo": slo, "title": slo.name, "action": "Save"}
+    return render(request, "slos/edit.html", context, status=form.http_status)
+
+
+def _slo(slug: str) -> Slo:
+    found = Slo.objects.select_related("service__team", "model").filter(slug=slug).first()
+    if found is None:
+        raise Http404(f"There is no SLO {slug}.")
+    return found
