@@ -19,13 +19,16 @@ from slos.budget import ZERO, Counts, Interval, Portion
 from slos.models import Sample
 
 # Whole events and the millionths beside them are added apart: together they could outgrow 64 bits on SQLite.
-_ADDED = f"""
-SELECT piece.n, sum(s.seconds),
-       sum(s.good_millionths / {Sample.UNIT}), sum(s.good_millionths %% {Sample.UNIT}),
-       sum(s.valid_millionths / {Sample.UNIT}), sum(s.valid_millionths %% {Sample.UNIT})
-FROM piece CROSS JOIN slos_sample s
-WHERE s.slo_id = piece.slo AND s.start >= piece.a AND s.start < piece.b
-GROUP BY piece.n"""
+_SUMS = f"""sum(s.seconds),
+  sum(s.good_millionths / {Sample.UNIT}), sum(s.good_millionths %% {Sample.UNIT}),
+  sum(s.valid_millionths / {Sample.UNIT}), sum(s.valid_millionths %% {Sample.UNIT})"""
+_WITHIN = "s.slo_id = piece.slo AND s.start >= piece.a AND s.start < piece.b"
+_ADDED = f"SELECT piece.n, {_SUMS} FROM piece CROSS JOIN slos_sample s WHERE {_WITHIN} GROUP BY piece.n"
+# As a plain join, PostgreSQL reads the samples of all SLOs.
+_ADDED_ON_POSTGRESQL = f"""
+SELECT piece.n, added.* FROM piece CROSS JOIN LATERAL (
+  SELECT {_SUMS} FROM slos_sample s WHERE {_WITHIN} HAVING count(*) > 0
+) AS added"""
 
 _LAST_BEFORE = """
 SELECT piece.n, s.start, s.seconds, s.good_millionths, s.valid_millionths
@@ -133,7 +136,9 @@ def _added(moments: list[tuple[int, datetime]]) -> list[tuple[Fraction, Fraction
         if slo == following
     ]
     sums = [(ZERO, ZERO, ZERO)] * len(moments)
-    for n, seconds, good, good_rest, valid, valid_rest in _answer(_ADDED, pieces):
+    for n, seconds, good, good_rest, valid, valid_rest in _answer(
+        _ADDED_ON_POSTGRESQL if connection.vendor == "postgresql" else _ADDED, pieces
+    ):
         sums[n] = (
             Fraction(int(seconds)),
             int(good) + Fraction(int(good_rest), Sample.UNIT),
