@@ -106,7 +106,7 @@ class SloChange(rest.Input):
     target = _target(required=False)
     window = WindowIn(required=False, help_text="A new SLO counts 30 days where it is not said.")
     method = serializers.ChoiceField(
-        [(method.value, method.label) for method in COUNTED], required=False, help_text="How events are counted."
+        Slo.Method.choices, required=False, help_text=f"So far only {', '.join(COUNTED)} can be counted."
     )
     labels = rest.Labels(required=False)
 
@@ -153,7 +153,7 @@ class BudgetOut(rest.Output):
     burn = BurnOut()
     exhausted_at = rest.Instant(allow_null=True, help_text="If it goes on burning as in the last hour.")
     coverage = Share(allow_null=True, help_text="How much of the window samples cover.")
-    status = serializers.ChoiceField([(status.value, status.value) for status in Status])
+    status = serializers.ChoiceField([(status.value, status.name) for status in Status])
     is_projected = serializers.BooleanField(
         help_text="The calendar period still runs: its budget is what it will be if traffic goes on as before."
     )
