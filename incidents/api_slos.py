@@ -40,7 +40,7 @@ class ImpactOut(rest.Output):
     coverage = Share(allow_null=True, help_text="How much of the interval samples cover.")
     provisional = serializers.BooleanField()
     attribution = AttributionOut()
-    status = serializers.ChoiceField([(status.value, status.value) for status in Status])
+    status = serializers.ChoiceField([(status.value, status.name) for status in Status])
     window_from = rest.Instant(source="window.start")
     window_to = rest.Instant(source="window.end")
     postmortem_required = serializers.BooleanField(
