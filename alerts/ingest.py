@@ -1,6 +1,7 @@
 """A delivery becomes rows: one transaction, a constant number of statements, and only then an answer.
 
-Locks are taken in one order, here and everywhere: the group, incidents by id, the number counter, alerts by fingerprint.
+Locks are taken in one order, here and everywhere: the group, incidents by id, the number counter, alerts by
+fingerprint.
 What two deliveries do at once is decided by constraints and by what the upsert returns: where that is not what was
 planned, the transaction is undone and done again with what has become visible meanwhile.
 """
@@ -135,8 +136,8 @@ def _lock_group(integration: Integration, notification: Notification, now: datet
     key_hash = sha256(notification.group_key.encode()).hexdigest()
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (integration_id, key_hash) DO UPDATE "
+            "INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (integration_id, key_hash) DO UPDATE "
             "SET truncated = excluded.truncated, last_seen_at = excluded.last_seen_at "
             "RETURNING id, incident_id",
             [
@@ -165,10 +166,8 @@ def _plan(integration: Integration, notification: Notification, now: datetime) -
         plan.verdicts[identity] = verdict
         plan.sent |= {(*identity, alert.starts_at): alert for alert in sent[identity]}
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]
-        if verdict.is_open and (not verdict.was_open or verdict.was_open.starts_at != verdict.is_open.starts_at):
-            alert = plan.sent.get((*identity, verdict.is_open.starts_at))
-            if alert is not None and not verdict.was_open:
-                plan.fired.append((identity, alert))
+        if verdict.is_open and not verdict.was_open:
+            plan.fired.append((identity, plan.sent[(*identity, verdict.is_open.starts_at)]))
         if verdict.was_open and not verdict.is_open:
             plan.ended.append((identity, verdict.was_open))
     return plan
@@ -199,14 +198,15 @@ def _known(integration: Integration, alerts: Sequence[payload.Alert]) -> dict[Id
 
 def _lock_incidents(plan: _Plan, group: Group) -> dict[int, Incident]:
     """Every incident that this delivery may touch, locked by id; a merged one brings the one that it went into."""
-    wanted = {group.incident_id} | {
+    missing = {
         instance.incident_id
         for verdict in plan.verdicts.values()
         for instance in (verdict.was_open, verdict.is_open, *verdict.delivered)
-        if instance
+        if instance and instance.incident_id
     }
+    if group.incident_id:
+        missing.add(group.incident_id)
     found: dict[int, Incident] = {}
-    missing = wanted - {None}
     while missing:
         # Usually once round; again only where one of them was merged into another that is not locked yet.
         locked = Incident.objects.select_for_update().filter(pk__in=missing | set(found)).order_by("pk")
@@ -364,7 +364,7 @@ def _link_slos(plan: _Plan, actor: Actor, now: datetime) -> None:
 
 
 def _follow(group: Group, plan: _Plan, opened: Incident | None) -> None:
-    """Point the group at the incident that its next alerts shall go to: the one opened, or the open one of its alerts."""
+    """Point the group at the incident of its next alerts: the one that was opened, or the open one of its alerts."""
     homes = [opened] if opened else [i for i in plan.home.values() if i.is_open]
     if homes and (opened or group.incident_id is None):
         group.incident = homes[0]

@@ -195,7 +195,7 @@ def _put_aside(position: int, reason: str, alert: Alert) -> Quarantined:
 
 
 def _without_nul(whole: _Whole) -> _Whole:
-    """U+0000, which PostgreSQL cannot hold, replaced everywhere; Alertmanager lets it pass in labels and annotations."""
+    """U+0000, which Alertmanager lets pass and PostgreSQL cannot hold, replaced everywhere."""
     whole.group_key = storable(whole.group_key)
     whole.group_labels = _clean(whole.group_labels)
     whole.common_labels = _clean(whole.common_labels)

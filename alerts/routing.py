@@ -1,4 +1,4 @@
-"""Which service, model, team, severity and kind an alert speaks of, by its labels: the defaults, until there are routes."""
+"""Which service, model, team, severity and kind an alert speaks of, by its labels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _catalogue: _Catalogue | None = None
 
 
 def fields(integration: Integration, notification: Notification, fired: list[Alert]) -> dict[str, object]:
-    """What a new incident of these alerts says of itself: title, severity, kind, service_id, model_id, team_id, labels."""
+    """What a new incident of these alerts says of itself: the fields of `Incident` by name."""
     catalogue = _read()
     service_id = team_id = model_id = None
     for alert in fired:

@@ -98,10 +98,21 @@ def write(
     is_postgresql = connection.vendor == "postgresql"
     document = [
         {
-            **{"o": order, "f": row.fingerprint, "h": row.labels_hash, "s": _sent(row.starts_at)},
-            **{"e": _sent(row.ends_at), "st": row.status, "w": row.was, "su": _flag(row.superseded)},
-            **{"p": _sent(row.provisional_since), "n": row.name, "l": row.labels, "a": row.annotations},
-            **{"u": row.generator_url, "c": row.content_hash, "i": row.incident_id},
+            "o": order,
+            "f": row.fingerprint,
+            "h": row.labels_hash,
+            "s": _sent(row.starts_at),
+            "e": _sent(row.ends_at),
+            "st": row.status,
+            "w": row.was,
+            "su": _flag(row.superseded),
+            "p": _sent(row.provisional_since),
+            "n": row.name,
+            "l": row.labels,
+            "a": row.annotations,
+            "u": row.generator_url,
+            "c": row.content_hash,
+            "i": row.incident_id,
         }
         for order, row in enumerate(rows)
     ]

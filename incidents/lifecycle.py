@@ -132,8 +132,8 @@ def move(
                 extra={"allowed": [str(status) for status in MOVES[before]]},
             )
         target = _merge_target(incident, merged_into) if to == Status.MERGED else None
-        changes = {**_moments(to, now), "status": to, "reason": storable(reason) if to == Status.DISMISSED else ""}
-        changes["merged_into"] = target
+        changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
+        changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
         try:
             with transaction.atomic():
                 claimed = Incident.objects.filter(id=incident.id, status=before).update(
@@ -144,21 +144,17 @@ def move(
         if claimed:
             break
     incident.refresh_from_db()
-    timeline.record(
-        incident,
-        Entry.Kind.STATUS_CHANGED,
-        actor=by,
-        at=now,
-        text=note,
-        **{"from": before, "to": to},
-        **({"reason": reason} if reason else {}),
-        **({"into": target.number} if target else {}),
-    )
+    details: dict[str, Any] = {"from": before, "to": to}
+    if reason:
+        details["reason"] = reason
+    if target is not None:
+        details["into"] = target.number
+    timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
     if target is not None:
         incident.merged.update(merged_into=target)
-        timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=incident.title)
-    elif before == Status.MERGED:
-        incident.refresh_from_db()
+        # Who sees the one need not see the other.
+        title = "" if incident.is_private and not target.is_private else incident.title
+        timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=title)
     if to == Status.ACKNOWLEDGED and by.user is not None and by.token is None:
         responding.join(incident, by.user, now=now)
     return True
@@ -182,9 +178,8 @@ def reopen(incident: Incident, *, by: Actor, now: datetime) -> bool:
     if not claimed:
         return False
     incident.refresh_from_db()
-    timeline.record(
-        incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, **{"from": before, "to": to, "because": "alerts"}
-    )
+    details: dict[str, Any] = {"from": before, "to": to, "because": "alerts"}
+    timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, **details)
     return True
 
 
@@ -200,8 +195,11 @@ def _moments(to: Status, now: datetime) -> dict[str, datetime | None]:
 
 
 def _merge_target(incident: Incident, into: Incident | None) -> Incident:
+    """The incident that this one goes into, both locked, so that two cannot be merged into each other."""
     if into is None:
         raise Invalid("Name the incident that it goes into.", errors=[("merged_into", "Which incident?")])
-    if into.pk == incident.pk or into.status == Status.MERGED:
+    both = Incident.objects.select_for_update().filter(pk__in=(incident.pk, into.pk)).order_by("pk")
+    target = {each.pk: each for each in both}[into.pk]
+    if target.pk == incident.pk or target.status == Status.MERGED:
         raise Invalid("Choose an incident that is not itself merged.", errors=[("merged_into", "Not into this one.")])
-    return into
+    return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -132,7 +133,7 @@ def _must_be_able_to_respond(user: User) -> None:
         raise Invalid(f"{user.name} cannot respond to incidents.", errors=[("user", "Not a responder.")])
 
 
-def _about(user: User, discipline: Discipline | None) -> dict[str, object]:
+def _about(user: User, discipline: Discipline | None) -> dict[str, Any]:
     return {
         "user": {"id": user.pk, "name": user.name},
         "discipline": discipline.slug if discipline else None,

@@ -164,7 +164,7 @@ def write(
 ) -> tuple[Entry, bool]:
     """What a person or a bot adds: (entry, True), or (the entry already there under this key, False).
 
-    A correction is another entry: `amends` names the seq of the one that it corrects, which must be written by hand too.
+    A correction is another entry: `amends` names the seq of the one that it corrects, itself written by hand.
     """
     if kind not in Entry.WRITTEN:
         raise Invalid("Entries of this kind are written by the system.", errors=[("kind", "Not for people to write.")])

@@ -94,7 +94,7 @@ def is_instance(alert: Alert, instance: dict[str, Any], found: dict[Any, Alert])
     if alert.fingerprint != instance["fingerprint"]:
         return False
     if instance["starts_at"] is None:
-        return alert.status == instance["final_status"]
+        return alert.status == str(instance["final_status"])
     return alert.starts_at.replace(microsecond=alert.starts_at.microsecond // 1000 * 1000) == datetime.fromisoformat(
         instance["starts_at"]
     )

@@ -9,6 +9,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, connections, transaction
@@ -162,13 +163,10 @@ def test_a_token_lookup_that_fails_is_503_too(token: str, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("fault", ["too_large", "too_slow"])
 def test_what_the_bridge_did_not_read_is_counted_against_the_integration(token: str, fault: str) -> None:
-    answer = Client().post(
-        PATH,
-        b"",
-        content_type="application/json",
-        headers={"authorization": f"Bearer {token}"},
-        **{"burnline.body_fault": fault},
-    )
+    client = Client(headers={"authorization": f"Bearer {token}"})
+    client.defaults["burnline.body_fault"] = fault
+
+    answer = client.post(PATH, b"", content_type="application/json")
 
     assert answer.status_code == {"too_large": 413, "too_slow": 408}[fault]
     assert Delivery.objects.get().status == answer.status_code
@@ -200,12 +198,11 @@ def test_the_answer_comes_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> N
     integrations.forget()
     _, token = make.integration()
     seen: list[tuple[bool, int]] = []
-    dumps = views.orjson.dumps
 
     def look(value: Any) -> bytes:
         with ThreadPoolExecutor(1) as other:
             seen.append((connection.in_atomic_block, other.submit(count).result()))
-        return dumps(value)
+        return orjson.dumps(value)
 
     def count() -> int:
         try:
