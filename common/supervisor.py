@@ -84,7 +84,8 @@ class Supervisor:
     def _stop(self) -> None:
         """Ask all to end, wait for them, kill what is left. Asked a second time, kill at once."""
         for child in self._children:
-            child.send(signal.SIGTERM)
+            if child.is_alive():
+                child.send(signal.SIGTERM)
         end = time.monotonic() + self._grace
         while (
             any(child.is_alive() for child in self._children)
