@@ -1,8 +1,11 @@
 """Text from outside, made fit for a database: PostgreSQL holds neither U+0000 nor lone surrogates."""
 
+import re
 from typing import Any
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
@@ -12,7 +15,7 @@ def storable(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        text = _SURROGATE.sub(REPLACEMENT, text)
     return text
 
 
