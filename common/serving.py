@@ -87,10 +87,10 @@ def _worker() -> list[Program]:
     """Threads, not processes: so that nothing of it outlives it, however it ends."""
     if not settings.ENV.redis_url:
         return []
-    words = (
-        "-A config.celery worker --pool threads --concurrency 4 --without-gossip --without-mingle --loglevel WARNING"
-    )
-    return [Program("worker", [sys.executable, "-m", "celery", *words.split()])]
+    # Its warning about root is about pickles, and it is sent JSON only.
+    python = [sys.executable, "-W", "ignore:You're running the worker"]
+    words = "-q -A config.celery worker --pool threads --concurrency 4 --without-gossip --without-mingle -l WARNING"
+    return [Program("worker", [*python, "-m", "celery", *words.split()])]
 
 
 def _bootstrap() -> dict[str, Any]:
