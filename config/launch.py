@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import importlib.util
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -59,7 +60,9 @@ def check() -> None:
     install(DEV_LOCK)
     failed = []
     with settings_of_tests() as env:
-        production = dict(env, BURNLINE_PUBLIC_URL="https://burnline.example.com", BURNLINE_SECRET_KEY="k3y-" * 20)
+        production = dict(
+            env, BURNLINE_PUBLIC_URL="https://burnline.example.com", BURNLINE_SECRET_KEY=secrets.token_urlsafe(50)
+        )
         for title, words, its_env in (
             ("lint", ["ruff", "check", "."], env),
             ("format", ["ruff", "format", "--check", "."], env),

@@ -75,7 +75,9 @@ def _kept_secret_key(folder: Path) -> str:
     except FileExistsError:
         return path.read_text().strip()
     except OSError as exc:
-        sys.exit(f"burnline: cannot write to the data folder {folder}: {exc.strerror}. Choose another with DATA_DIR=...")
+        sys.exit(
+            f"burnline: cannot write to the data folder {folder}: {exc.strerror}. Choose another with DATA_DIR=..."
+        )
     with os.fdopen(handle, "w") as file:
         key = secrets.token_urlsafe(50)
         file.write(key)
@@ -184,7 +186,12 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "people.User"
-SILENCED_SYSTEM_CHECKS = ["auth.E003"]  # an e-mail is unique whatever its case: by a constraint, not by the column
+SILENCED_SYSTEM_CHECKS = [
+    "auth.E003",  # an e-mail is unique whatever its case: by a constraint, not by the column
+    "security.W002",  # framing is refused by the policy on every answer (frame-ancestors 'none')
+    "security.W008",  # the proxy that speaks TLS redirects; a webhook never meets a redirect
+    "security.W021",  # the preload list is for the owner of the domain to ask for
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
