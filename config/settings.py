@@ -238,6 +238,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["common.wire.JsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["common.wire.JsonParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.wire.Negotiation",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing that the OpenAPI document does not
     "DEFAULT_PAGINATION_CLASS": "common.keyset.ApiPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "common.schema.Operations",

@@ -31,6 +31,7 @@ class Act(StrEnum):
 class Verdict(StrEnum):
     ALLOWED = "allowed"
     UNKNOWN_ACTOR = "unknown_actor"
+    NO_SUCH_METHOD = "no_such_method"
     FORBIDDEN = "forbidden"
 
 
@@ -42,13 +43,18 @@ _SAFE = ("GET", "HEAD")
 
 @cache
 def matrix() -> dict[str, dict[str, Act]]:
-    """Route name -> method -> act, as the file says it; HEAD is read as GET, OPTIONS as the weakest of the route."""
+    """Route name -> method -> act, as the file says it; HEAD is read as GET."""
     table = tomllib.loads(MATRIX.read_text())
     return {
         route: {method: Act(act) for method, act in methods.items()}
         for part in table.values()
         for route, methods in part.items()
     }
+
+
+def methods_of(route: str) -> list[str]:
+    """The methods that the matrix has a line for."""
+    return list(matrix().get(route, {}))
 
 
 def act_of(route: str, method: str) -> Act | None:
@@ -58,15 +64,14 @@ def act_of(route: str, method: str) -> Act | None:
 
 def judge(actor: Actor | None, route: str, method: str) -> Verdict:
     """May this actor ask this of this route at all? What the matrix does not know is refused."""
-    if method == "OPTIONS" and route in matrix():
-        act: Act | None = Act.READ
-    else:
-        act = act_of(route, method)
+    act = act_of(route, method)
     if act is Act.PUBLIC:
         return Verdict.ALLOWED
-    if actor is None:
+    if actor is None and Act.PUBLIC not in matrix().get(route, {}).values():
         return Verdict.UNKNOWN_ACTOR
-    if act is None:
+    if act is None and route in matrix():
+        return Verdict.NO_SUCH_METHOD
+    if actor is None or act is None:
         log.error("no line in the access matrix for %s %s", method, route)
         return Verdict.FORBIDDEN
     scope = _SCOPE.get(act) or ("read" if method in _SAFE else "write")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import timezone
 from rest_framework.views import APIView
 
@@ -61,4 +61,6 @@ class ByMatrix:
             return None
         if verdict is access.Verdict.UNKNOWN_ACTOR:
             return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+        if verdict is access.Verdict.NO_SUCH_METHOD:
+            return HttpResponseNotAllowed(access.methods_of(route))
         raise PermissionDenied("Your role does not allow this.")
