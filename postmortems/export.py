@@ -17,7 +17,7 @@ from postmortems.queries import Document
 
 CONTENT_TYPE = "text/markdown; charset=utf-8"
 
-_DURATIONS = {
+DURATIONS = {
     "to_detect": "To detect",
     "to_acknowledge": "To acknowledge",
     "to_mitigate": "To mitigate",
@@ -79,7 +79,7 @@ def _facts(document: Document) -> Iterator[list[str]]:
     for name, title in drawing.MOMENTS.items():
         yield [title, utc(getattr(incident, name))]
     for name, seconds in asdict(moments.durations(incident)).items():
-        yield [_DURATIONS[name], duration(seconds)]
+        yield [DURATIONS[name], duration(seconds)]
 
 
 def _missing(document: Document) -> Iterator[str]:

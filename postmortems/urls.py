@@ -1,5 +1,17 @@
 """Pages of postmortems."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from postmortems import views
+
+urlpatterns = [
+    path("incidents/<int:number>/postmortem/", views.incident_postmortem, name="incident-postmortem"),
+    path("postmortems/", views.postmortem_list, name="postmortem-list"),
+    path("postmortems/<int:number>/", views.postmortem_detail, name="postmortem-detail"),
+    path("postmortems/<int:number>/sections/<slug:key>/", views.postmortem_section, name="postmortem-section"),
+    path("postmortems/<int:number>/revisions/", views.postmortem_revisions, name="postmortem-revisions"),
+    path("postmortems/<int:number>/export.md", views.postmortem_export_md, name="postmortem-export-md"),
+    path("action-items/", views.action_item_list, name="action-item-list"),
+    path("action-items/new/", views.action_item_new, name="action-item-new"),
+    path("action-items/<int:pk>/", views.action_item_edit, name="action-item-edit"),
+]

@@ -1,0 +1,89 @@
+"""What is typed into postmortems and action items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from common.forms import ChangeForm, Form, choosable
+from people.models import Team, User
+from postmortems import items
+from postmortems.models import ActionItem, Postmortem
+
+_DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class SectionForm(Form):
+    """A section's text, and the version that it was written upon."""
+
+    markdown = forms.CharField(
+        required=False,
+        strip=False,
+        label="Text",
+        widget=forms.Textarea(attrs={"rows": 18, "class": "editor"}),
+        help_text="Markdown: **bold**, - lists, tables, ``` code. HTML is shown as text.",
+    )
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class PostmortemFilter(Form):
+    """Which postmortems are listed; what it cannot read counts as not asked for."""
+
+    q = forms.CharField(required=False, max_length=200)
+    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *Postmortem.Status.choices])
+
+
+class ItemForm(Form):
+    """An action item as it is written down."""
+
+    title = forms.CharField(max_length=300, help_text="Begin with a verb, and say when it is done.")
+    type = forms.ChoiceField(choices=ActionItem.Type.choices, initial=ActionItem.Type.PREVENT)
+    priority = forms.ChoiceField(choices=ActionItem.Priority.choices, initial=ActionItem.Priority.P2)
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
+    team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label="No team")
+    due_on = forms.DateField(required=False, label="Due", widget=_DAY)
+    verify_by = forms.DateField(required=False, widget=_DAY, help_text="When one looks whether it worked.")
+    check_text = forms.CharField(
+        required=False, label="How we will know", widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
+    )
+    tags = forms.CharField(required=False, max_length=500, help_text="Separated by commas.")
+    tracker = forms.URLField(
+        required=False, max_length=500, assume_scheme="https", help_text="Its address in your issue tracker."
+    )
+
+    def __init__(self, *args: Any, owner: User | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        active = User.objects.filter(is_active=True)
+        choosable(self, "owner").queryset = active | User.objects.filter(pk=owner.pk) if owner else active
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+
+class ItemChangeForm(ItemForm, ChangeForm):
+    """The same, and how far it has come."""
+
+    status = forms.ChoiceField()
+    reason = forms.CharField(
+        required=False,
+        label="Why",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=4000,
+        help_text="Why it won't be done, or did not work.",
+    )
+    evidence = forms.CharField(
+        required=False,
+        label="What shows that it worked",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        max_length=4000,
+    )
+    field_order = ("title", "status", "reason")
+
+    def __init__(self, *args: Any, item: ActionItem, **kwargs: Any) -> None:
+        same = ("title", "type", "priority", "owner", "team", "due_on", "verify_by", "check_text", "tracker")
+        initial = {name: getattr(item, name) for name in (*same, "status", "reason", "evidence")}
+        super().__init__(*args, initial={**initial, "tags": ", ".join(item.tags)}, owner=item.owner, **kwargs)
+        status = self.fields["status"]
+        assert isinstance(status, forms.ChoiceField)
+        status.choices = [(value, ActionItem.Status(value).label) for value in (item.status, *items.MOVES[item.status])]

@@ -1,0 +1,197 @@
+"""Pages of postmortems: the list, reading, editing a section, its revisions, the download; and of action items."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from common import keyset, markdown
+from common.errors import VersionMoved
+from incidents.access import incident_for
+from people import access as rights
+from people.actors import SignedInRequest
+from postmortems import access, drafting, editing, export, forms, items, queries, reading
+from postmortems.filters import ActionItemFilter, PostmortemFilter, RevisionFilter
+from postmortems.models import ActionItem, Revision, Section
+
+SECTION = "postmortems"
+ITEMS = "action-items"
+
+_UNFINISHED = (ActionItem.Status.OPEN, ActionItem.Status.IN_PROGRESS)
+
+
+@require_POST
+def incident_postmortem(request: SignedInRequest, number: int) -> HttpResponse:
+    """Begin an incident's postmortem, or go to the one that there is."""
+    incident = incident_for(request.actor, number)
+    postmortem, created = drafting.draft(incident, by=request.actor, now=timezone.now())
+    if created:
+        messages.success(request, "The postmortem is drafted from the record. What only people know is listed as gaps.")
+    return redirect(postmortem)
+
+
+def postmortem_list(request: SignedInRequest) -> HttpResponse:
+    now = timezone.now()
+    found = PostmortemFilter(request.GET, queryset=queries.listed(request.actor)).qs
+    page = keyset.page(found, ("-id",), request.GET.get("cursor"))
+    context = {
+        "section": SECTION,
+        "now": now,
+        "page": page,
+        "documents": queries.outlines(page.rows, now),
+        "form": forms.PostmortemFilter(request.GET),
+        "is_filtered": bool(request.GET.get("q") or request.GET.get("status")),
+    }
+    return render(request, "postmortems/list.html", context)
+
+
+def postmortem_detail(request: SignedInRequest, number: int) -> HttpResponse:
+    now = timezone.now()
+    document = queries.document(access.postmortem_for(request.actor, number), now)
+    context = {
+        "section": SECTION,
+        "now": now,
+        "document": document,
+        "postmortem": document.postmortem,
+        "incident": document.record.incident,
+        "reading": reading.read(document),
+        "reviewers": list(document.postmortem.reviewers.all()),
+        "today": timezone.localdate(),
+        "unfinished": _UNFINISHED,
+    }
+    return render(request, "postmortems/detail.html", context)
+
+
+def postmortem_section(request: SignedInRequest, number: int, key: str) -> HttpResponse:
+    """The editor. Where somebody else was faster, both texts stand side by side, and nothing is lost."""
+    now = timezone.now()
+    section = access.section_for(request.actor, number, key)
+    if request.method != "POST":
+        queries.document(section.postmortem, now)  # what nobody has touched is drawn anew
+        section.refresh_from_db()
+        return _editor(request, section, forms.SectionForm(initial={"markdown": section.markdown}))
+    form = forms.SectionForm(request.POST)
+    if not form.is_valid():
+        return _editor(request, section, form, version=form.cleaned_data.get("version"))
+    text, version = form.cleaned_data["markdown"], form.cleaned_data["version"] or 0
+    if "preview" in request.POST:
+        return _editor(request, section, form, version=version, preview=markdown.render(text))
+    with form.telling():
+        editing.edit_section(section, text, version=version, by=request.actor, now=now)
+    if form.is_valid():
+        messages.success(request, f"{section.title} is saved.")
+        return redirect(f"{section.postmortem.get_absolute_url()}#{section.key}")
+    if form.http_status == VersionMoved.status:
+        standing = section.revisions.filter(is_conflict=False).first()
+        return _editor(request, section, form, conflict=standing)
+    return _editor(request, section, form, version=version)
+
+
+def _editor(
+    request: SignedInRequest,
+    section: Section,
+    form: forms.SectionForm,
+    *,
+    version: int | None = None,
+    preview: str = "",
+    conflict: Revision | None = None,
+) -> HttpResponse:
+    """`version` is what the text was begun upon, where that is not the one that stands."""
+    context = {
+        "section": SECTION,
+        "part": section,
+        "postmortem": section.postmortem,
+        "incident": section.postmortem.incident,
+        "question": reading.question(section.key),
+        "form": form,
+        "version": section.version if version is None else version,
+        "preview": preview,
+        "conflict": conflict,
+    }
+    return render(request, "postmortems/section.html", context, status=form.http_status)
+
+
+def postmortem_revisions(request: SignedInRequest, number: int) -> HttpResponse:
+    postmortem = access.postmortem_for(request.actor, number)
+    found = RevisionFilter(request.GET, queryset=queries.revisions(postmortem)).qs
+    context = {
+        "section": SECTION,
+        "now": timezone.now(),
+        "postmortem": postmortem,
+        "incident": postmortem.incident,
+        "sections": postmortem.sections.defer("markdown", "html"),
+        "asked": request.GET.get("section", ""),
+        "page": keyset.page(found, ("-id",), request.GET.get("cursor")),
+    }
+    return render(request, "postmortems/revisions.html", context)
+
+
+def postmortem_export_md(request: SignedInRequest, number: int) -> HttpResponse:
+    now = timezone.now()
+    return export.download(queries.document(access.postmortem_for(request.actor, number), now), now=now)
+
+
+def action_item_list(request: SignedInRequest) -> HttpResponse:
+    tab = request.GET.get("tab", "open")
+    tabs = _tabs(request)
+    if tab not in tabs:
+        raise Http404("There is no such tab.")
+    found = ActionItemFilter(request.GET, queryset=tabs[tab]).qs
+    context = {
+        "section": ITEMS,
+        "tab": tab,
+        "mine": tabs["mine"].count(),
+        "open": tabs["open"].count(),
+        "page": keyset.page(found, ("priority", "id"), request.GET.get("cursor")),
+        "q": request.GET.get("q", ""),
+        "today": timezone.localdate(),
+        "unfinished": _UNFINISHED,
+    }
+    return render(request, "postmortems/items.html", context)
+
+
+def _tabs(request: SignedInRequest) -> dict[str, QuerySet[ActionItem]]:
+    everything = queries.items_visible(request.actor)
+    unfinished = everything.filter(status__in=_UNFINISHED)
+    return {"mine": unfinished.filter(owner=request.user), "open": unfinished, "all": everything}
+
+
+def action_item_new(request: SignedInRequest) -> HttpResponse:
+    number = request.GET.get("postmortem", "")
+    if not (number.isascii() and number.isdigit()):
+        messages.info(request, "An action item follows from a postmortem: choose which.")
+        return redirect("postmortem-list")
+    postmortem = access.postmortem_for(request.actor, int(number[:10]))
+    form = forms.ItemForm(request.POST or None, initial={"team": postmortem.incident.team_id})
+    if form.is_valid():
+        with form.telling():
+            item = items.create(postmortem, **form.cleaned_data, by=request.actor, now=timezone.now())
+            messages.success(request, f"“{item}” is written down.")
+            return redirect(f"{postmortem.get_absolute_url()}#action_items")
+    context = {"section": ITEMS, "form": form, "postmortem": postmortem, "may_change": True}
+    return render(request, "postmortems/item.html", context, status=form.http_status)
+
+
+def action_item_edit(request: SignedInRequest, pk: int) -> HttpResponse:
+    item = access.action_item_for(request.actor, pk)
+    postmortem = item.postmortem
+    team = item.team or postmortem.incident.team
+    form = forms.ItemChangeForm(request.POST or None, item=item)
+    if form.is_valid():
+        with form.telling():
+            changes, version = form.changes()
+            if items.change(item, changes, by=request.actor, now=timezone.now(), version=version):
+                messages.success(request, f"“{item}” is changed.")
+            return redirect(f"{postmortem.get_absolute_url()}#action_items")
+    context = {
+        "section": ITEMS,
+        "form": form,
+        "postmortem": postmortem,
+        "item": item,
+        "may_change": items.is_own(item, request.user) or rights.can(request.actor, rights.Act.MANAGE, team),
+    }
+    return render(request, "postmortems/item.html", context, status=form.http_status)
