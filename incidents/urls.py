@@ -1,5 +1,27 @@
 """Pages of incidents."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from incidents import views
+
+urlpatterns = [
+    path("incidents/", views.incident_list, name="incident-list"),
+    path("incidents/new/", views.incident_new, name="incident-new"),
+    path("incidents/<int:number>/", views.incident_detail, name="incident-detail"),
+    path("incidents/<int:number>/edit/", views.incident_edit, name="incident-edit"),
+    path("incidents/<int:number>/moments/", views.incident_moments, name="incident-moments"),
+    path("incidents/<int:number>/acknowledge/", views.incident_acknowledge, name="incident-acknowledge"),
+    path("incidents/<int:number>/status/", views.incident_status, name="incident-status"),
+    path("incidents/<int:number>/severity/", views.incident_severity, name="incident-severity"),
+    path("incidents/<int:number>/note/", views.incident_note, name="incident-note"),
+    path("incidents/<int:number>/role/", views.incident_role, name="incident-role"),
+    path("incidents/<int:number>/role/<int:assignment_id>/end/", views.incident_role_end, name="incident-role-end"),
+    path("incidents/<int:number>/responders/", views.incident_responder, name="incident-responder"),
+    path(
+        "incidents/<int:number>/responders/<int:responder_id>/leave/",
+        views.incident_responder_leave,
+        name="incident-responder-leave",
+    ),
+    path("incidents/<int:number>/join/", views.incident_join, name="incident-join"),
+    path("incidents/<int:number>/slos/", views.incident_slo, name="incident-slo"),
+]

@@ -6,7 +6,7 @@ from django.db.models import Count, Q, QuerySet
 
 from people import access
 from people.actors import Actor
-from people.models import Team, Token, User
+from people.models import Membership, Team, Token, User
 
 
 def people() -> QuerySet[User]:
@@ -14,6 +14,12 @@ def people() -> QuerySet[User]:
     return (
         User.objects.select_related("discipline").prefetch_related("memberships__team").order_by("-is_active", "name")
     )
+
+
+def able_to_respond() -> QuerySet[User]:
+    """Who can be asked to an incident; with their discipline."""
+    rights = Q(is_admin=True) | Q(memberships__role__in=(Membership.Role.RESPONDER, Membership.Role.MANAGER))
+    return User.objects.filter(rights, is_active=True).select_related("discipline").order_by("name", "id").distinct()
 
 
 def teams() -> QuerySet[Team]:

@@ -86,7 +86,7 @@ def account(request: SignedInRequest) -> HttpResponse:
                 messages.success(request, "Your account is changed.")
             return redirect("account")
     context = {"section": SECTION, "about": about, "password": password}
-    return render(request, "people/account.html", context, status=422 if changes_password else about.status)
+    return render(request, "people/account.html", context, status=422 if changes_password else about.http_status)
 
 
 def token_list(request: SignedInRequest) -> HttpResponse:
@@ -95,7 +95,7 @@ def token_list(request: SignedInRequest) -> HttpResponse:
     offered = tokens.scopes_of(request.actor)
     form = TokenForm(request.POST or None, scopes=offered)
     context: dict[str, Any] = {"section": SECTION, "form": form, "now": now}
-    status = form.status
+    status = form.http_status
     if form.is_valid():
         with form.telling():
             issued, secret = tokens.issue(
@@ -109,7 +109,7 @@ def token_list(request: SignedInRequest) -> HttpResponse:
             context |= {"issued": issued, "secret": secret, "form": TokenForm(scopes=offered)}
             status = 201
     context["tokens"] = queries.tokens_of(request.user)
-    return render(request, "people/tokens.html", context, status=max(status, form.status))
+    return render(request, "people/tokens.html", context, status=max(status, form.http_status))
 
 
 @require_POST
@@ -144,7 +144,7 @@ def person_new(request: SignedInRequest) -> HttpResponse:
                 return redirect("people-list")
             shown = {"section": SECTION, "person": person, "secret": password}
             return render(request, "people/person_added.html", shown, status=201)
-    return render(request, "people/person_form.html", {"section": SECTION, "form": form}, status=form.status)
+    return render(request, "people/person_form.html", {"section": SECTION, "form": form}, status=form.http_status)
 
 
 def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
@@ -162,7 +162,7 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
         "tokens": queries.tokens_of(person),
         "now": timezone.now(),
     }
-    return render(request, "people/person_form.html", context, status=form.status)
+    return render(request, "people/person_form.html", context, status=form.http_status)
 
 
 @transaction.atomic
@@ -193,7 +193,7 @@ def team_new(request: SignedInRequest) -> HttpResponse:
             team = directory.add_team(**form.cleaned_data, by=request.actor, now=timezone.now())
             messages.success(request, f"The team {team.name} is there.")
             return redirect("team-list")
-    return render(request, "people/team_form.html", {"section": SECTION, "form": form}, status=form.status)
+    return render(request, "people/team_form.html", {"section": SECTION, "form": form}, status=form.http_status)
 
 
 def vocabulary(request: SignedInRequest) -> HttpResponse:
@@ -214,4 +214,4 @@ def vocabulary(request: SignedInRequest) -> HttpResponse:
         "discipline_form": discipline,
         "role_form": role,
     }
-    return render(request, "people/vocabulary.html", context, status=form.status)
+    return render(request, "people/vocabulary.html", context, status=form.http_status)

@@ -1,0 +1,210 @@
+"""What is typed about incidents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.datastructures import MultiValueDict
+
+from catalog.models import Model, Service
+from common.forms import ChangeForm, Form
+from incidents import moments
+from incidents.filters import IncidentFilter
+from incidents.models import Entry, Incident
+from incidents.queries import web_address
+from people import access, queries
+from people.actors import Actor
+from people.models import Discipline, Role, Team, User
+from slos.models import Slo
+
+_SHOWN = {
+    "mine": "Open incidents of your teams, or that you were called to",
+    "open": "Open incidents",
+    "resolved": "Incidents that are over",
+    "all": "All incidents",
+}
+_LABEL = re.compile(r"\s*([^=\s][^=]*?)\s*=\s*(.*?)\s*")
+
+
+class Moment(forms.DateTimeField):
+    """In the reader's zone, to the second."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attributes = {"type": "datetime-local", "step": "1"}
+        super().__init__(widget=forms.DateTimeInput(attrs=attributes, format="%Y-%m-%dT%H:%M:%S"), **kwargs)
+
+
+class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Somebody who may respond, told with their discipline."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(queryset=queries.able_to_respond(), **kwargs)
+
+    def label_from_instance(self, obj: User) -> str:
+        return f"{obj.name} · {obj.discipline}" if obj.discipline else obj.name
+
+
+class ListForm(forms.Form):
+    """What the list can be narrowed by; the address may ask for more, as the API does."""
+
+    q = forms.CharField(required=False, max_length=200)
+    severity = forms.ChoiceField(required=False, choices=[("", "Any severity"), *Incident.Severity.choices])
+    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *Incident.Status.choices])
+    service = forms.ModelChoiceField(
+        Service.objects.all(), required=False, to_field_name="slug", empty_label="Any service"
+    )
+    team = forms.ModelChoiceField(Team.objects.all(), required=False, to_field_name="slug", empty_label="Any team")
+
+    def asked(self) -> dict[str, str]:
+        """Every filter that the address has, those too that have no field here."""
+        assert isinstance(self.data, MultiValueDict)
+        given = {name: ", ".join(filter(None, self.data.getlist(name))) for name in IncidentFilter.base_filters}
+        return {name: value for name, value in given.items() if value and name != "ordering"}
+
+    def sentence(self, tab: str) -> str:
+        """What the list shows, in words."""
+        asked = self.asked()
+        words = [f"“{asked.pop('q')}” in them"] if "q" in asked else []
+        words += [f"{name.replace('_', ' ')} {value}" for name, value in asked.items()]
+        order = "the most urgent first" if tab in ("mine", "open") else "the newest first"
+        return f"{_SHOWN[tab]}{' with ' if words else ''}{', '.join(words)}; {order}."
+
+
+class _AboutForm(Form):
+    title = forms.CharField(max_length=300, help_text="What is wrong, in a few words.")
+    severity = forms.ChoiceField(choices=Incident.Severity.choices, initial=Incident.Severity.SEV3)
+    kind = forms.ChoiceField(choices=Incident.Kind.choices, initial=Incident.Kind.OTHER)
+    service = forms.ModelChoiceField(Service.objects.select_related("team"), required=False, empty_label="None yet")
+    model = forms.ModelChoiceField(Model.objects.all(), required=False, empty_label="None yet")
+    team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label="The service's")
+    summary = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="What is known of it: what happens, to whom, since when. Read by everyone who comes in.",
+    )
+    is_private = forms.BooleanField(required=False, label="Private: seen by its responders and managers only")
+    is_drill = forms.BooleanField(required=False, label="A drill: nothing is really broken")
+
+
+class DeclareForm(_AboutForm):
+    started_at = Moment(required=False, label="Impact began", help_text="Empty: not known yet.")
+
+    field_order = ("title", "severity", "kind", "service", "model", "team", "started_at", "summary")
+
+
+class EditForm(_AboutForm, ChangeForm):
+    """An incident as it is changed. Privacy and drill are a manager's."""
+
+    labels = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One a line: name=value.",
+    )
+    links = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One a line: the address, then what it is called.",
+    )
+
+    def __init__(self, *args: Any, incident: Incident, by: Actor, **kwargs: Any) -> None:
+        names = ("title", "severity", "kind", "summary", "is_private", "is_drill")
+        kwargs["initial"] = {
+            **{name: getattr(incident, name) for name in names},
+            **{name: getattr(incident, f"{name}_id") for name in ("service", "model", "team")},
+            "labels": "\n".join(f"{name}={value}" for name, value in incident.labels.items()),
+            "links": "\n".join(f"{link.get('url', '')} {link.get('title', '')}".strip() for link in incident.links),
+        }
+        super().__init__(*args, **kwargs)
+        self.fields["team"].empty_label = "None"  # type: ignore[attr-defined]
+        if not access.can(by, access.Act.MANAGE, incident.team):
+            del self.fields["is_private"], self.fields["is_drill"]
+
+    def clean_labels(self) -> dict[str, str]:
+        labels = {}
+        for line in filter(str.strip, self.cleaned_data["labels"].splitlines()):
+            match = _LABEL.fullmatch(line)
+            if match is None:
+                raise forms.ValidationError(f"“{line[:60]}” is not of the form name=value.")
+            labels[match[1]] = match[2]
+        return labels
+
+    def clean_links(self) -> list[dict[str, str]]:
+        links = []
+        for line in filter(str.strip, self.cleaned_data["links"].splitlines()):
+            url, _, title = line.strip().partition(" ")
+            if not web_address(url):
+                raise forms.ValidationError(f"“{url[:60]}” is no address that begins with http:// or https://.")
+            links.append({"title": title.strip() or url, "url": url})
+        return links
+
+
+class NoteForm(Form):
+    kind = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in Entry.WRITTEN],
+        initial=Entry.Kind.NOTE,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    text = forms.CharField(max_length=50_000, widget=forms.Textarea, error_messages={"required": "Write something."})
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or Entry.Kind.NOTE
+
+
+class StatusForm(Form):
+    """A move. What a dismissal or a merger needs, `lifecycle` asks for."""
+
+    status = forms.ChoiceField(choices=Incident.Status.choices)
+    reason = forms.CharField(required=False, max_length=2000)
+    note = forms.CharField(required=False, max_length=50_000)
+    merged_into = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Incident number")
+
+
+class SeverityForm(Form):
+    severity = forms.ChoiceField(choices=Incident.Severity.choices)
+
+
+class RoleForm(Form):
+    role = forms.ModelChoiceField(Role.objects.all(), to_field_name="slug", empty_label="Which role?")
+    user = PersonField(empty_label="Who?", label="Person")
+
+
+class ResponderForm(Form):
+    user = PersonField(empty_label="Who?", label="Person")
+    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False, empty_label="Their own")
+
+
+class JoinForm(Form):
+    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False)
+
+
+class SloForm(Form):
+    slo = forms.ModelChoiceField(
+        Slo.objects.select_related("service").order_by("service__name", "name"),
+        to_field_name="slug",
+        empty_label="Which SLO?",
+        label="SLO",
+    )
+
+
+class MomentsForm(Form):
+    """The five moments; only those that differ are corrected."""
+
+    started_at = Moment(required=False, label="Impact began")
+    detected_at = Moment(required=False, label="Detected")
+    acknowledged_at = Moment(required=False, label="Acknowledged")
+    mitigated_at = Moment(required=False, label="Mitigated")
+    resolved_at = Moment(required=False, label="Resolved")
+    reason = forms.CharField(max_length=2000, help_text="Why they are corrected; it stands in the timeline.")
+
+    def __init__(self, *args: Any, incident: Incident, **kwargs: Any) -> None:
+        known = {name: getattr(incident, name) for name in moments.NAMES}
+        kwargs["initial"] = {name: at and at.replace(microsecond=0) for name, at in known.items()}
+        super().__init__(*args, **kwargs)
+
+    def changes(self) -> Mapping[str, datetime | None]:
+        return {name: self.cleaned_data[name] for name in moments.NAMES if name in self.changed_data}
