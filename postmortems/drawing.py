@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from common import markdown
-from incidents import moments
+from incidents import moments, wording
 from incidents.impact import Impact
 from incidents.models import Entry, Incident, Responder
 from people.actors import ActorType
-from postmortems import telling
 from postmortems.markdown_text import (
     UNKNOWN,
     counted,
@@ -196,7 +195,15 @@ def _folded(entries: list[Entry], length: int, is_noise: Callable[[Entry], bool]
 
 
 def _row(entry: Entry, length: int) -> list[str]:
-    return [_time(entry), f"#{entry.seq}", escape_markdown(entry.actor_name, 60), telling.tell(entry, length)]
+    sentence = wording.sentence(entry)
+    words = escape_markdown(entry.text, length)
+    if entry.kind in Entry.WRITTEN:
+        what = f"{entry.get_kind_display()}: {words}" + (f" (corrects #{entry.amends})" if entry.amends else "")
+    else:
+        what = escape_markdown(sentence.what, length)
+        what += f" ({escape_markdown(sentence.detail, length)})" if sentence.detail else ""
+        what += f": {words}" if words else ""
+    return [_time(entry), f"#{entry.seq}", escape_markdown(sentence.who or entry.actor_name, 60), what]
 
 
 def _time(entry: Entry) -> str:
