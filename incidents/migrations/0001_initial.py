@@ -6,180 +6,424 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
-        ('people', '0001_initial'),
-        ('slos', '0001_initial'),
+        ("catalog", "0001_initial"),
+        ("people", "0001_initial"),
+        ("slos", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Counter',
+            name="Counter",
             fields=[
-                ('name', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('last', models.PositiveIntegerField(default=0)),
+                ("name", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("last", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Incident',
+            name="Incident",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True)),
-                ('title', models.CharField(max_length=300)),
-                ('summary', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('triggered', 'Triggered'), ('acknowledged', 'Acknowledged'), ('mitigated', 'Mitigated'), ('resolved', 'Resolved'), ('closed', 'Closed'), ('dismissed', 'Dismissed'), ('merged', 'Merged')], default='triggered', max_length=20)),
-                ('severity', models.CharField(choices=[('sev1', 'SEV1'), ('sev2', 'SEV2'), ('sev3', 'SEV3'), ('sev4', 'SEV4'), ('sev5', 'SEV5')], default='sev3', max_length=4)),
-                ('kind', models.CharField(choices=[('availability', 'Availability'), ('latency', 'Latency'), ('quality', 'Model quality'), ('drift', 'Drift'), ('data', 'Data'), ('cost', 'Cost'), ('security', 'Security'), ('other', 'Other')], default='other', max_length=20)),
-                ('is_private', models.BooleanField(default=False)),
-                ('is_drill', models.BooleanField(default=False)),
-                ('labels', models.JSONField(blank=True, default=dict)),
-                ('links', models.JSONField(blank=True, default=list)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('detected_at', models.DateTimeField(blank=True, null=True)),
-                ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
-                ('mitigated_at', models.DateTimeField(blank=True, null=True)),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('correlation_key', models.CharField(blank=True, max_length=100)),
-                ('last_seq', models.PositiveIntegerField(default=0)),
-                ('last_hash', models.CharField(blank=True, max_length=64)),
-                ('last_entry_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('merged_into', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='incidents.incident')),
-                ('model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='catalog.model')),
-                ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='catalog.service')),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='incidents', to='people.team')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField(unique=True)),
+                ("title", models.CharField(max_length=300)),
+                ("summary", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("triggered", "Triggered"),
+                            ("acknowledged", "Acknowledged"),
+                            ("mitigated", "Mitigated"),
+                            ("resolved", "Resolved"),
+                            ("closed", "Closed"),
+                            ("dismissed", "Dismissed"),
+                            ("merged", "Merged"),
+                        ],
+                        default="triggered",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[
+                            ("sev1", "SEV1"),
+                            ("sev2", "SEV2"),
+                            ("sev3", "SEV3"),
+                            ("sev4", "SEV4"),
+                            ("sev5", "SEV5"),
+                        ],
+                        default="sev3",
+                        max_length=4,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("availability", "Availability"),
+                            ("latency", "Latency"),
+                            ("quality", "Model quality"),
+                            ("drift", "Drift"),
+                            ("data", "Data"),
+                            ("cost", "Cost"),
+                            ("security", "Security"),
+                            ("other", "Other"),
+                        ],
+                        default="other",
+                        max_length=20,
+                    ),
+                ),
+                ("is_private", models.BooleanField(default=False)),
+                ("is_drill", models.BooleanField(default=False)),
+                ("labels", models.JSONField(blank=True, default=dict)),
+                ("links", models.JSONField(blank=True, default=list)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("detected_at", models.DateTimeField(blank=True, null=True)),
+                ("acknowledged_at", models.DateTimeField(blank=True, null=True)),
+                ("mitigated_at", models.DateTimeField(blank=True, null=True)),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("reason", models.TextField(blank=True)),
+                ("correlation_key", models.CharField(blank=True, max_length=100)),
+                ("last_seq", models.PositiveIntegerField(default=0)),
+                ("last_hash", models.CharField(blank=True, max_length=64)),
+                ("last_entry_at", models.DateTimeField(blank=True, null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="merged",
+                        to="incidents.incident",
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incidents",
+                        to="catalog.model",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incidents",
+                        to="catalog.service",
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incidents",
+                        to="people.team",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('note', 'Note'), ('observation', 'Observation'), ('hypothesis', 'Hypothesis'), ('decision', 'Decision'), ('action', 'Action'), ('update', 'Update'), ('opened', 'Opened'), ('status_changed', 'Status changed'), ('moment_corrected', 'Moment corrected'), ('field_changed', 'Field changed'), ('severity_changed', 'Severity changed'), ('alerts_fired', 'Alerts fired'), ('alerts_resolved', 'Alerts resolved'), ('all_clear', 'All clear'), ('role_assigned', 'Role assigned'), ('role_ended', 'Role ended'), ('responder_asked', 'Responder asked'), ('responder_joined', 'Responder joined'), ('responder_left', 'Responder left'), ('merged_in', 'Merged in'), ('split_off', 'Split off'), ('link_added', 'Link added'), ('amended', 'Amended'), ('slo_linked', 'SLO linked'), ('postmortem_started', 'Postmortem started')], max_length=30)),
-                ('at', models.DateTimeField()),
-                ('recorded_at', models.DateTimeField()),
-                ('actor_type', models.CharField(choices=[('user', 'User'), ('bot', 'Bot'), ('alert', 'Alert'), ('system', 'System')], max_length=10)),
-                ('actor_source', models.CharField(blank=True, max_length=100)),
-                ('actor_name', models.CharField(max_length=150)),
-                ('text', models.TextField(blank=True)),
-                ('html', models.TextField(blank=True)),
-                ('data', models.JSONField(default=dict)),
-                ('amends', models.PositiveIntegerField(null=True)),
-                ('key', models.CharField(blank=True, max_length=200)),
-                ('content_hash', models.CharField(max_length=64)),
-                ('previous_hash', models.CharField(max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('actor_token', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.token')),
-                ('actor_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='incidents.incident')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("seq", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("note", "Note"),
+                            ("observation", "Observation"),
+                            ("hypothesis", "Hypothesis"),
+                            ("decision", "Decision"),
+                            ("action", "Action"),
+                            ("update", "Update"),
+                            ("opened", "Opened"),
+                            ("status_changed", "Status changed"),
+                            ("moment_corrected", "Moment corrected"),
+                            ("field_changed", "Field changed"),
+                            ("severity_changed", "Severity changed"),
+                            ("alerts_fired", "Alerts fired"),
+                            ("alerts_resolved", "Alerts resolved"),
+                            ("all_clear", "All clear"),
+                            ("alert_stale", "Alert stale"),
+                            ("role_assigned", "Role assigned"),
+                            ("role_ended", "Role ended"),
+                            ("handover_offered", "Handover offered"),
+                            ("handover_accepted", "Handover accepted"),
+                            ("responder_asked", "Responder asked"),
+                            ("responder_joined", "Responder joined"),
+                            ("responder_left", "Responder left"),
+                            ("notified", "Notified"),
+                            ("notification_failed", "Notification failed"),
+                            ("merged_in", "Merged in"),
+                            ("split_off", "Split off"),
+                            ("related", "Related"),
+                            ("protocol_applied", "Protocol applied"),
+                            ("task_added", "Task added"),
+                            ("task_done", "Task done"),
+                            ("link_added", "Link added"),
+                            ("attachment_added", "Attachment added"),
+                            ("marked", "Marked"),
+                            ("amended", "Amended"),
+                            ("redacted", "Redacted"),
+                            ("slo_linked", "SLO linked"),
+                            ("slo_impact", "SLO impact"),
+                            ("change_linked", "Change linked"),
+                            ("evidence_added", "Evidence added"),
+                            ("obligation", "Obligation"),
+                            ("postmortem_started", "Postmortem started"),
+                            ("postmortem_published", "Postmortem published"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("recorded_at", models.DateTimeField()),
+                (
+                    "actor_type",
+                    models.CharField(
+                        choices=[("user", "User"), ("bot", "Bot"), ("alert", "Alert"), ("system", "System")],
+                        max_length=10,
+                    ),
+                ),
+                ("actor_source", models.CharField(blank=True, max_length=100)),
+                ("actor_name", models.CharField(max_length=150)),
+                ("text", models.TextField(blank=True)),
+                ("html", models.TextField(blank=True)),
+                ("data", models.JSONField(default=dict)),
+                ("amends", models.PositiveIntegerField(null=True)),
+                ("key", models.CharField(blank=True, max_length=200)),
+                ("content_hash", models.CharField(max_length=64)),
+                ("previous_hash", models.CharField(max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "actor_token",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.token"
+                    ),
+                ),
+                (
+                    "actor_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="entries", to="incidents.incident"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('incident', 'seq'),
+                "ordering": ("incident", "seq"),
             },
         ),
         migrations.CreateModel(
-            name='Responder',
+            name="Responder",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('asked', 'Asked'), ('joined', 'Joined'), ('left', 'Left')], max_length=10)),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('joined_at', models.DateTimeField(null=True)),
-                ('left_at', models.DateTimeField(null=True)),
-                ('discipline', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.discipline')),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='responders', to='incidents.incident')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("asked", "Asked"), ("joined", "Joined"), ("left", "Left")], max_length=10
+                    ),
+                ),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("joined_at", models.DateTimeField(null=True)),
+                ("left_at", models.DateTimeField(null=True)),
+                (
+                    "discipline",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.discipline"
+                    ),
+                ),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="responders", to="incidents.incident"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='RoleAssignment',
+            name="RoleAssignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_exclusive', models.BooleanField()),
-                ('since', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='role_assignments', to='incidents.incident')),
-                ('role', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.role')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_exclusive", models.BooleanField()),
+                ("since", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="role_assignments",
+                        to="incidents.incident",
+                    ),
+                ),
+                (
+                    "role",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.role"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ('role__position', 'since'),
+                "ordering": ("role__position", "since"),
             },
         ),
         migrations.CreateModel(
-            name='SloLink',
+            name="SloLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('origin', models.CharField(choices=[('label', "by an alert's label"), ('rule', 'by a rule'), ('person', 'by a person')], max_length=10)),
-                ('impact_from', models.DateTimeField(null=True)),
-                ('impact_to', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('incident', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='slo_links', to='incidents.incident')),
-                ('slo', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='incident_links', to='slos.slo')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[("label", "by an alert's label"), ("rule", "by a rule"), ("person", "by a person")],
+                        max_length=10,
+                    ),
+                ),
+                ("impact_from", models.DateTimeField(null=True)),
+                ("impact_to", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "incident",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="slo_links", to="incidents.incident"
+                    ),
+                ),
+                (
+                    "slo",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="incident_links", to="slos.slo"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('status__in', ('triggered', 'acknowledged', 'mitigated'))), fields=['severity', 'id'], name='incident_open'),
+            model_name="incident",
+            index=models.Index(
+                condition=models.Q(("status__in", ("triggered", "acknowledged", "mitigated"))),
+                fields=["severity", "id"],
+                name="incident_open",
+            ),
         ),
         migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['created_at', 'id'], name='incident_opened'),
+            model_name="incident",
+            index=models.Index(fields=["created_at", "id"], name="incident_opened"),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('triggered', 'acknowledged', 'mitigated')), models.Q(('correlation_key', ''), _negated=True)), fields=('correlation_key',), name='one_open_incident_per_correlation_key'),
+            model_name="incident",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ("triggered", "acknowledged", "mitigated")),
+                    models.Q(("correlation_key", ""), _negated=True),
+                ),
+                fields=("correlation_key",),
+                name="one_open_incident_per_correlation_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into__isnull', True)), _connector='OR'), name='merged_means_merged_into_another'),
+            model_name="incident",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("merged_into__isnull", False), ("status", "merged")),
+                    models.Q(models.Q(("status", "merged"), _negated=True), ("merged_into__isnull", True)),
+                    _connector="OR",
+                ),
+                name="merged_means_merged_into_another",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'dismissed'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='a_dismissed_incident_says_why'),
+            model_name="incident",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "dismissed"), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="a_dismissed_incident_says_why",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(fields=('incident', 'seq'), name='one_entry_per_seq'),
+            model_name="entry",
+            constraint=models.UniqueConstraint(fields=("incident", "seq"), name="one_entry_per_seq"),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('incident', 'key'), name='one_entry_per_key'),
+            model_name="entry",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("key", ""), _negated=True), fields=("incident", "key"), name="one_entry_per_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='responder',
-            constraint=models.UniqueConstraint(fields=('incident', 'user'), name='one_responder_row_per_person'),
+            model_name="responder",
+            constraint=models.UniqueConstraint(fields=("incident", "user"), name="one_responder_row_per_person"),
         ),
         migrations.AddConstraint(
-            model_name='roleassignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None), ('is_exclusive', True)), fields=('incident', 'role'), name='one_holder_of_an_exclusive_role'),
+            model_name="roleassignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None), ("is_exclusive", True)),
+                fields=("incident", "role"),
+                name="one_holder_of_an_exclusive_role",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='roleassignment',
-            constraint=models.UniqueConstraint(condition=models.Q(('ended_at', None)), fields=('incident', 'role', 'user'), name='a_role_is_held_once'),
+            model_name="roleassignment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("ended_at", None)), fields=("incident", "role", "user"), name="a_role_is_held_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slolink',
-            constraint=models.UniqueConstraint(fields=('incident', 'slo'), name='an_slo_is_linked_once'),
+            model_name="slolink",
+            constraint=models.UniqueConstraint(fields=("incident", "slo"), name="an_slo_is_linked_once"),
         ),
         migrations.AddConstraint(
-            model_name='slolink',
-            constraint=models.CheckConstraint(condition=models.Q(('impact_from', None), ('impact_to', None), ('impact_to__gt', models.F('impact_from')), _connector='OR'), name='impact_ends_after_it_begins'),
+            model_name="slolink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("impact_from", None),
+                    ("impact_to", None),
+                    ("impact_to__gt", models.F("impact_from")),
+                    _connector="OR",
+                ),
+                name="impact_ends_after_it_begins",
+            ),
         ),
     ]

@@ -6,106 +6,245 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('incidents', '0001_initial'),
-        ('people', '0001_initial'),
+        ("incidents", "0001_initial"),
+        ("people", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Postmortem',
+            name="Postmortem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('in_review', 'In review'), ('approved', 'Approved'), ('published', 'Published')], default='draft', max_length=20)),
-                ('template', models.CharField(default='default', max_length=60)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('incident', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='postmortem', to='incidents.incident')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reviewers', models.ManyToManyField(blank=True, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("in_review", "In review"),
+                            ("approved", "Approved"),
+                            ("published", "Published"),
+                        ],
+                        default="draft",
+                        max_length=20,
+                    ),
+                ),
+                ("template", models.CharField(default="default", max_length=60)),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "incident",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="postmortem", to="incidents.incident"
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                ("reviewers", models.ManyToManyField(blank=True, related_name="+", to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Section',
+            name="Section",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=60)),
-                ('title', models.CharField(max_length=150)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('state', models.CharField(choices=[('generated', 'Generated'), ('empty', 'Empty'), ('edited', 'Edited'), ('accepted', 'Accepted')], max_length=20)),
-                ('is_required', models.BooleanField(default=False)),
-                ('markdown', models.TextField(blank=True)),
-                ('html', models.TextField(blank=True)),
-                ('evidence', models.JSONField(default=list)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('updated_at', models.DateTimeField()),
-                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sections', to='postmortems.postmortem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(max_length=60)),
+                ("title", models.CharField(max_length=150)),
+                ("position", models.PositiveSmallIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("generated", "Generated"),
+                            ("empty", "Empty"),
+                            ("edited", "Edited"),
+                            ("accepted", "Accepted"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("is_required", models.BooleanField(default=False)),
+                ("markdown", models.TextField(blank=True)),
+                ("html", models.TextField(blank=True)),
+                ("evidence", models.JSONField(default=list)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "postmortem",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sections",
+                        to="postmortems.postmortem",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('position',),
+                "ordering": ("position",),
             },
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('is_conflict', models.BooleanField(default=False)),
-                ('markdown', models.TextField(blank=True)),
-                ('actor_type', models.CharField(choices=[('user', 'User'), ('bot', 'Bot'), ('alert', 'Alert'), ('system', 'System')], max_length=10)),
-                ('actor_name', models.CharField(max_length=150)),
-                ('at', models.DateTimeField()),
-                ('actor_token', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='people.token')),
-                ('actor_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('section', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='revisions', to='postmortems.section')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("version", models.PositiveIntegerField()),
+                ("is_conflict", models.BooleanField(default=False)),
+                ("markdown", models.TextField(blank=True)),
+                (
+                    "actor_type",
+                    models.CharField(
+                        choices=[("user", "User"), ("bot", "Bot"), ("alert", "Alert"), ("system", "System")],
+                        max_length=10,
+                    ),
+                ),
+                ("actor_name", models.CharField(max_length=150)),
+                ("at", models.DateTimeField()),
+                (
+                    "actor_token",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="people.token"
+                    ),
+                ),
+                (
+                    "actor_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "section",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="revisions", to="postmortems.section"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='ActionItem',
+            name="ActionItem",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=300)),
-                ('type', models.CharField(choices=[('investigate', 'Investigate'), ('repair', 'Repair'), ('detect', 'Detect'), ('mitigate', 'Mitigate'), ('prevent', 'Prevent'), ('process', 'Process'), ('learn', 'Learn')], default='prevent', max_length=20)),
-                ('tags', models.JSONField(blank=True, default=list)),
-                ('priority', models.CharField(choices=[('p0', 'P0'), ('p1', 'P1'), ('p2', 'P2'), ('p3', 'P3')], default='p2', max_length=2)),
-                ('due_on', models.DateField(blank=True, null=True)),
-                ('verify_by', models.DateField(blank=True, null=True)),
-                ('check_text', models.TextField(blank=True)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('in_progress', 'In progress'), ('done', 'Done'), ('verified', 'Verified'), ('ineffective', 'Ineffective'), ('wont_do', "Won't do")], default='open', max_length=20)),
-                ('reason', models.TextField(blank=True)),
-                ('evidence', models.TextField(blank=True)),
-                ('tracker', models.URLField(blank=True, max_length=500)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='action_items', to=settings.AUTH_USER_MODEL)),
-                ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='action_items', to='people.team')),
-                ('postmortem', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='action_items', to='postmortems.postmortem')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=300)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("investigate", "Investigate"),
+                            ("repair", "Repair"),
+                            ("detect", "Detect"),
+                            ("mitigate", "Mitigate"),
+                            ("prevent", "Prevent"),
+                            ("process", "Process"),
+                            ("learn", "Learn"),
+                        ],
+                        default="prevent",
+                        max_length=20,
+                    ),
+                ),
+                ("tags", models.JSONField(blank=True, default=list)),
+                (
+                    "priority",
+                    models.CharField(
+                        choices=[("p0", "P0"), ("p1", "P1"), ("p2", "P2"), ("p3", "P3")], default="p2", max_length=2
+                    ),
+                ),
+                ("due_on", models.DateField(blank=True, null=True)),
+                ("verify_by", models.DateField(blank=True, null=True)),
+                ("check_text", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("in_progress", "In progress"),
+                            ("done", "Done"),
+                            ("verified", "Verified"),
+                            ("ineffective", "Ineffective"),
+                            ("wont_do", "Won't do"),
+                        ],
+                        default="open",
+                        max_length=20,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("evidence", models.TextField(blank=True)),
+                ("tracker", models.URLField(blank=True, max_length=500)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="action_items",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "team",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="action_items",
+                        to="people.team",
+                    ),
+                ),
+                (
+                    "postmortem",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="action_items",
+                        to="postmortems.postmortem",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('status', 'wont_do'), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='wont_do_says_why')],
+                "ordering": ("-id",),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "wont_do"), _negated=True),
+                            models.Q(("reason", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="wont_do_says_why",
+                    )
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='section',
-            constraint=models.UniqueConstraint(fields=('postmortem', 'key'), name='one_section_per_key'),
+            model_name="section",
+            constraint=models.UniqueConstraint(fields=("postmortem", "key"), name="one_section_per_key"),
         ),
         migrations.AddConstraint(
-            model_name='revision',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_conflict', False)), fields=('section', 'version'), name='one_revision_per_version'),
+            model_name="revision",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_conflict", False)),
+                fields=("section", "version"),
+                name="one_revision_per_version",
+            ),
         ),
     ]

@@ -5,65 +5,129 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('catalog', '0001_initial'),
+        ("catalog", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Slo',
+            name="Slo",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=80, unique=True)),
-                ('name', models.CharField(max_length=150)),
-                ('kind', models.CharField(choices=[('availability', 'Availability'), ('latency', 'Latency'), ('accuracy', 'Accuracy'), ('drift', 'Drift'), ('freshness', 'Freshness'), ('custom', 'Custom')], default='availability', max_length=20)),
-                ('method', models.CharField(choices=[('occurrences', 'Occurrences'), ('timeslices', 'Time slices'), ('ratio_timeslices', 'Ratio time slices')], default='occurrences', max_length=20)),
-                ('target_text', models.CharField(max_length=20)),
-                ('window_days', models.PositiveSmallIntegerField(blank=True, null=True)),
-                ('window_calendar', models.CharField(blank=True, choices=[('week', 'Calendar week'), ('month', 'Calendar month'), ('quarter', 'Calendar quarter')], max_length=10)),
-                ('window_time_zone', models.CharField(default='UTC', max_length=64)),
-                ('labels', models.JSONField(blank=True, default=dict)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='slos', to='catalog.model')),
-                ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='slos', to='catalog.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=80, unique=True)),
+                ("name", models.CharField(max_length=150)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("availability", "Availability"),
+                            ("latency", "Latency"),
+                            ("accuracy", "Accuracy"),
+                            ("drift", "Drift"),
+                            ("freshness", "Freshness"),
+                            ("custom", "Custom"),
+                        ],
+                        default="availability",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[
+                            ("occurrences", "Occurrences"),
+                            ("timeslices", "Time slices"),
+                            ("ratio_timeslices", "Ratio time slices"),
+                        ],
+                        default="occurrences",
+                        max_length=20,
+                    ),
+                ),
+                ("target_text", models.CharField(max_length=20)),
+                ("window_days", models.PositiveSmallIntegerField(blank=True, null=True)),
+                (
+                    "window_calendar",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("week", "Calendar week"),
+                            ("month", "Calendar month"),
+                            ("quarter", "Calendar quarter"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("window_time_zone", models.CharField(default="UTC", max_length=64)),
+                ("labels", models.JSONField(blank=True, default=dict)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="slos",
+                        to="catalog.model",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="slos", to="catalog.service"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name', 'id'),
+                "ordering": ("name", "id"),
             },
         ),
         migrations.CreateModel(
-            name='Sample',
+            name="Sample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.DateTimeField()),
-                ('seconds', models.PositiveIntegerField()),
-                ('good_millionths', models.BigIntegerField()),
-                ('valid_millionths', models.BigIntegerField()),
-                ('slo', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='slos.slo')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("start", models.DateTimeField()),
+                ("seconds", models.PositiveIntegerField()),
+                ("good_millionths", models.BigIntegerField()),
+                ("valid_millionths", models.BigIntegerField()),
+                (
+                    "slo",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="samples", to="slos.slo"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('start',),
+                "ordering": ("start",),
             },
         ),
         migrations.AddConstraint(
-            model_name='slo',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('window_calendar', ''), ('window_days__isnull', False)), models.Q(('window_days__isnull', True), models.Q(('window_calendar', ''), _negated=True)), _connector='OR'), name='window_is_either_rolling_or_calendar'),
+            model_name="slo",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("window_calendar", ""), ("window_days__isnull", False)),
+                    models.Q(("window_days__isnull", True), models.Q(("window_calendar", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="window_is_either_rolling_or_calendar",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.UniqueConstraint(fields=('slo', 'start'), name='one_sample_per_slo_and_start'),
+            model_name="sample",
+            constraint=models.UniqueConstraint(fields=("slo", "start"), name="one_sample_per_slo_and_start"),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.CheckConstraint(condition=models.Q(('good_millionths__gte', 0), ('valid_millionths__gte', models.F('good_millionths'))), name='good_events_are_valid_events'),
+            model_name="sample",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("good_millionths__gte", 0), ("valid_millionths__gte", models.F("good_millionths"))),
+                name="good_events_are_valid_events",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds__gt', 0)), name='a_sample_lasts'),
+            model_name="sample",
+            constraint=models.CheckConstraint(condition=models.Q(("seconds__gt", 0)), name="a_sample_lasts"),
         ),
     ]
