@@ -1,0 +1,125 @@
+"""Signing in and out by the pages: who gets in, who is told what, and how often one may guess."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from people import directory, throttling
+from people.actors import person
+from people.models import Throttle, User
+from tests.make import NOW, PASSWORD
+
+
+def sign_in(client: Client, email: str, password: str = PASSWORD, **fields: str) -> int:
+    return client.post("/sign-in/", {"username": email, "password": password, **fields}).status_code
+
+
+@pytest.fixture
+def _three_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"login_attempts_per_hour": 3}))
+
+
+def test_one_signs_in_by_email_whatever_its_case(client: Client, alice: User) -> None:
+    response = client.post("/sign-in/", {"username": "ALICE@example.com", "password": PASSWORD})
+
+    assert response.status_code == 302
+    assert response["Location"] == "/"
+    assert client.get("/account/").status_code == 200
+
+
+def test_the_front_door_leads_to_the_incidents(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    assert client.get("/")["Location"] == "/incidents/"
+
+
+def test_who_is_not_signed_in_is_asked_to_and_then_brought_where_they_were_going(client: Client, alice: User) -> None:
+    asked = client.get("/incidents/?tab=all")
+    assert asked["Location"] == "/sign-in/?next=/incidents/%3Ftab%3Dall"
+
+    response = client.post(asked["Location"], {"username": alice.email, "password": PASSWORD})
+
+    assert response["Location"] == "/incidents/?tab=all"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)", "\thttp://e.com"],
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(client: Client, alice: User, elsewhere: str) -> None:
+    response = client.post("/sign-in/", {"username": alice.email, "password": PASSWORD, "next": elsewhere})
+
+    assert response["Location"] == "/"
+
+
+def test_a_wrong_password_an_unknown_email_and_an_inactive_account_get_the_same_answer(
+    client: Client, alice: User, admin: User, bob: User
+) -> None:
+    directory.change_user(bob, {"is_active": False}, by=person(admin), now=NOW)
+
+    answers = [
+        client.post("/sign-in/", {"username": email, "password": password})
+        for email, password in [
+            (alice.email, "wrong password"),
+            ("nobody@example.com", PASSWORD),
+            (bob.email, PASSWORD),
+        ]
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422]
+    for answer in answers:
+        assert "do not belong together" in answer.content.decode()
+
+
+@pytest.mark.usefixtures("_three_guesses")
+def test_guessing_is_stopped_with_the_time_to_wait(client: Client, alice: User) -> None:
+    codes = [sign_in(client, alice.email, "wrong password") for _ in range(4)]
+
+    assert codes == [422, 422, 422, 429]
+    response = client.post("/sign-in/", {"username": alice.email, "password": PASSWORD})
+    assert response.status_code == 429
+    assert 3500 < int(response["Retry-After"]) <= 3600
+    assert "Too many attempts" in response.content.decode()
+
+
+@pytest.mark.usefixtures("_three_guesses")
+def test_an_account_is_guarded_from_many_addresses_and_an_address_from_many_accounts(db: None, alice: User) -> None:
+    from_everywhere = [sign_in(Client(REMOTE_ADDR=f"10.0.0.{n}"), alice.email, "wrong password") for n in range(4)]
+    to_everyone = [sign_in(Client(REMOTE_ADDR="10.9.9.9"), f"guess{n}@example.com", "wrong") for n in range(4)]
+
+    assert from_everywhere == [422, 422, 422, 429]
+    assert to_everyone == [422, 422, 422, 429]
+
+
+@pytest.mark.usefixtures("_three_guesses")
+def test_who_knows_the_password_is_not_counted(alice: User) -> None:
+    assert [sign_in(Client(), alice.email) for _ in range(8)] == [302] * 8
+
+
+def test_an_attempt_counts_within_its_window_and_then_no_more(db: None) -> None:
+    def attempt(minutes: int) -> bool:
+        return throttling.attempt("key", limit=2, seconds=3600, now=NOW + timedelta(minutes=minutes))
+
+    assert [attempt(0), attempt(30), attempt(59)] == [True, True, False]
+    assert throttling.wait("key", seconds=3600, now=NOW + timedelta(minutes=59)) == 60
+    assert [attempt(60), attempt(61), attempt(62)] == [True, True, False]
+    assert Throttle.objects.get().count == 3
+
+
+def test_signing_out_is_a_press_and_not_a_link(client: Client, alice: User) -> None:
+    client.force_login(alice)
+    assert client.get("/sign-out/").status_code in (403, 405)
+
+    assert client.post("/sign-out/")["Location"] == "/sign-in/"
+
+    assert client.get("/account/").status_code == 302
+
+
+def test_a_form_without_its_csrf_token_is_refused(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+
+    assert sign_in(client, alice.email) == 403
