@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from common import problems
 from common.errors import DomainError
@@ -20,8 +21,16 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
         "message": error.message,
         "errors": error.errors,
         "allowed": error.extra.get("allowed"),
+        "back": _where_it_was_tried(request),
     }
     return render(request, "errors/error.html", context, status=error.status)
+
+
+def _where_it_was_tried(request: HttpRequest) -> str:
+    """The page of ours whose form was refused, or nothing."""
+    page = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())
+    return page if is_ours and request.method == "POST" else ""
 
 
 def busy(request: HttpRequest) -> HttpResponse:
