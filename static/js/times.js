@@ -1,16 +1,28 @@
-// Times in the reader's zone, kept up to date. The server wrote them already; common/templatetags/burnline.py says the forms.
+// Times in the zone of the reader's account, kept up to date. The server wrote them already, in the same zone;
+// common/templatetags/burnline.py says the forms.
 
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const language = document.documentElement.lang;
-const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const date = new Intl.DateTimeFormat(language, { day: "numeric", month: "short", year: "numeric" });
+const timeZone = known(document.documentElement.dataset.timeZone);
+const clock = new Intl.DateTimeFormat(language, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const date = new Intl.DateTimeFormat(language, { timeZone, day: "numeric", month: "short", year: "numeric" });
 const full = new Intl.DateTimeFormat(language, {
+  timeZone,
   day: "numeric", month: "short", year: "numeric",
   hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZoneName: "short",
 });
+
+/** The zone, or undefined (the browser's own) where this browser does not know it. */
+function known(name) {
+  try {
+    return name ? new Intl.DateTimeFormat(language, { timeZone: name }).resolvedOptions().timeZone : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Seconds as `1 h 12 m`, at most two units. */
 export function duration(seconds) {
