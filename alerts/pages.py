@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from alerts import forms, integrations, queries
 from alerts.models import Alert, Integration
@@ -66,6 +67,7 @@ def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     return render(request, "alerts/integration.html", context)
 
 
+@require_POST
 def integration_rotate(request: SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     integration = queries.integration_for(slug, now)

@@ -120,6 +120,9 @@ def content(delivery: Delivery) -> Content:
 
 
 def _body(delivery: Delivery, length: int) -> bytes | None:
+    """The start of what was sent; None where nothing of it was kept."""
+    if delivery.raw_id is None:
+        return None
     start = Substr("body", 1, length, output_field=BinaryField())
     found = RawBody.objects.filter(pk=delivery.raw_id).annotate(start=start).values_list("start", flat=True).first()
-    return None if found is None else bytes(found)
+    return bytes(found or b"")  # of nothing at all, SQLite's start is NULL
