@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +50,11 @@ def change(
     if any(name in _FOR_MANAGERS for name in different):
         access.require(by, access.Act.MANAGE, incident.team)
     _check(incident, different, now, reason)
-    drafts = [(incident, _entry(incident, name, value, by, now, reason)) for name, value in different.items()]
+    drafts = [
+        (incident, draft)
+        for name, value in different.items()
+        for draft in _entries(incident, name, value, by, now, reason)
+    ]
     Incident.objects.filter(pk=incident.pk).update(**different, version=F("version") + 1, updated_at=now)
     for name, value in different.items():
         setattr(incident, name, value)
@@ -71,14 +75,23 @@ def _check(incident: Incident, different: Mapping[str, Any], now: datetime, reas
     moments.check({name: different.get(name, getattr(incident, name)) for name in MOMENTS}, changed, now=now)
 
 
-def _entry(incident: Incident, name: str, value: Any, by: Actor, now: datetime, reason: str) -> timeline.Draft:
+def _entries(
+    incident: Incident, name: str, value: Any, by: Actor, now: datetime, reason: str
+) -> Iterator[timeline.Draft]:
+    """One for each field; links that are only added are told one by one."""
+    before = getattr(incident, name)
+    if name == "links" and all(link in value for link in before):
+        for link in value:
+            if link not in before:
+                yield timeline.Draft(Entry.Kind.LINK_ADDED, by, now, data=link)
+        return
     kind = Entry.Kind.FIELD_CHANGED
     if name in MOMENTS:
         kind = Entry.Kind.MOMENT_CORRECTED
     elif name == "severity":
         kind = Entry.Kind.SEVERITY_CHANGED
-    data = {"field": name, "from": _shown(getattr(incident, name)), "to": _shown(value)}
-    return timeline.Draft(kind, by, now, text=reason, data=data)
+    data = {"field": name, "from": _shown(before), "to": _shown(value)}
+    yield timeline.Draft(kind, by, now, text=reason, data=data)
 
 
 def _shown(value: Any) -> Any:

@@ -90,6 +90,8 @@ def sentence(entry: Entry) -> Sentence:
             return _by(entry, "left" if _is_about_actor(entry) else f"sent {_user(data)} home", _discipline(data))
         case Entry.Kind.MERGED_IN:
             return _by(entry, f"merged INC-{data.get('incident')} into this one", str(data.get("title", "")))
+        case Entry.Kind.LINK_ADDED:
+            return _by(entry, "added a link", str(data.get("title") or data.get("url") or ""))
         case Entry.Kind.SLO_LINKED:
             origin = data.get("origin")
             how = SloLink.Origin.LABEL.label if origin == SloLink.Origin.LABEL else ""

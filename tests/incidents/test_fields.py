@@ -87,3 +87,14 @@ def test_privacy_is_for_managers(incident: Incident, alice: Any, bob: Any) -> No
     assert change(incident, bob, is_private=True)
     assert not Incident.objects.for_actor(make.person(alice)).exists()
     assert Incident.objects.for_actor(make.person(bob)).exists()
+
+
+def test_a_link_that_is_added_is_told_as_such_and_one_that_goes_as_a_change(incident: Incident, alice: Any) -> None:
+    one, two = ({"title": name, "url": f"https://example.com/{name}"} for name in ("one", "two"))
+    change(incident, alice, links=[one])
+    change(incident, alice, links=[one, two])
+    change(incident, alice, links=[two])
+
+    told = list(incident.entries.order_by("seq").values_list("kind", flat=True))[1:]
+    assert told == ["link_added", "link_added", "field_changed"]
+    assert incident.entries.get(seq=3).data == two
