@@ -17,7 +17,7 @@ def check_data_folder(folder: str) -> None:
     """Refuse a data folder that cannot be made or written."""
     folder = os.path.abspath(os.path.expanduser(folder))
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as exc:
