@@ -126,21 +126,26 @@ class _Child:
 
     def start_again_if_it_died(self) -> None:
         now = time.monotonic()
-        if self._start_again_at is None and not self.is_alive():
-            assert self._process
+        if self._start_again_at is not None:
+            if now >= self._start_again_at:
+                self._try_to_start(now)
+        elif self._process and not self.is_alive():
             if now - self._started_at > PROVEN:
                 self._pause = FIRST_PAUSE
-            logger.warning(
-                "%s ended (%s); starting it again in %.2f s.",
-                self._program.name,
-                _how_it_ended(self._process.returncode),
-                self._pause,
-            )
             self.kill()  # what it may have started itself
-            self._start_again_at = now + self._pause
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        elif self._start_again_at is not None and now >= self._start_again_at:
+            self._start_later(now, f"ended ({_how_it_ended(self._process.returncode)})")
+
+    def _try_to_start(self, now: float) -> None:
+        try:
             self.start()
+        except (OSError, subprocess.SubprocessError) as exc:
+            # No memory, no more processes: that passes, and must not end the others.
+            self._start_later(now, f"does not start ({exc})")
+
+    def _start_later(self, now: float, why: str) -> None:
+        logger.warning("%s %s; starting it again in %.2f s.", self._program.name, why, self._pause)
+        self._start_again_at = now + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

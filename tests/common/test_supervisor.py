@@ -52,6 +52,21 @@ def test_what_dies_at_once_is_started_ever_more_slowly(tmp_path: Path) -> None:
     assert 2 <= len(_pids(said)) <= 4
 
 
+def test_what_cannot_be_started_again_is_tried_until_it_can(tmp_path: Path) -> None:
+    said, program = tmp_path / "pids", tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho $$ >> {said}\nexec sleep 60\n")
+    program.chmod(0o755)
+
+    with Supervisor([Program("program", [str(program)])]) as supervisor:
+        supervisor.watch(until=lambda: bool(_pids(said)), seconds=5)
+        program.rename(tmp_path / "elsewhere")
+        os.kill(_pids(said)[0], signal.SIGKILL)
+        supervisor.watch(seconds=0.5)
+        (tmp_path / "elsewhere").rename(program)
+
+        assert supervisor.watch(until=lambda: len(_pids(said)) == 2, seconds=5)
+
+
 def test_what_a_program_started_itself_goes_with_it(tmp_path: Path) -> None:
     said = tmp_path / "pids"
     parent = ["sh", "-c", f"echo $$ >> {said}; sleep 60 & echo $! >> {said}; wait"]
