@@ -38,7 +38,7 @@ _ALWAYS = {
     "503": "Busy: nothing was changed, try again after Retry-After.",
 }
 _ONE = {"404": "Not there, or not visible."}
-_LIST = {"422": "A filter or the cursor is not valid."}
+_ASKED = {"422": "What is asked for, a filter or the cursor, is not valid."}
 _CHANGE = {
     "400": "The body is not JSON.",
     "409": "The state does not allow it.",
@@ -61,8 +61,8 @@ class Operations(AutoSchema):
                 refusals |= _ONE
             if self.method not in _SAFE:
                 refusals |= _CHANGE
-            elif self._is_list_view():
-                refusals |= _LIST
+            elif any(parameter["in"] == "query" for parameter in self._get_parameters()):
+                refusals |= _ASKED
             for code, description in refusals.items():
                 bodies.setdefault(code, self._problem(description))
             if self.method == "GET" and "{" in self.path and not self._is_list_view():
