@@ -194,8 +194,7 @@ def incident_responder_leave(request: SignedInRequest, number: int, responder_id
     incident = incident_for(request.actor, number)
     found = incident.responders.select_related("incident", "user", "discipline")
     responding.leave(get_object_or_404(found, pk=responder_id), by=request.actor, now=timezone.now())
-    visible = Incident.objects.for_actor(request.actor).filter(pk=incident.pk).exists()
-    return redirect(incident) if visible else redirect("incident-list")
+    return redirect(incident)
 
 
 @require_POST

@@ -1,0 +1,501 @@
+"""The page of an incident: who sees what, and what each of its forms does without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from incidents import impact, lifecycle, responding, timeline
+from incidents.models import Entry, Incident, SloLink
+from people.models import Team, User
+from tests import make
+from tests.make import NOW, SYSTEM, person
+
+Browser = Callable[[User], Client]
+
+
+@pytest.fixture
+def browser(db: None) -> Browser:
+    """`browser(alice)` is one in which alice is signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture
+def incident(payments: Team, alice: User, bob: User) -> Incident:
+    return make.incident(payments)
+
+
+def shown(client: Client, incident: Incident, query: str = "") -> str:
+    response = client.get(f"/incidents/{incident.number}/{query}")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def post(client: Client, incident: Incident, what: str, **fields: Any) -> int:
+    return client.post(f"/incidents/{incident.number}/{what}/", fields).status_code
+
+
+def test_a_viewer_reads_everything_and_finds_no_form(browser: Browser, incident: Incident, victor: User) -> None:
+    page = shown(browser(victor), incident)
+
+    main = page[page.index("<main") : page.index("</main>")]
+    assert incident.title in main
+    assert "<form" not in main
+    assert "<textarea" not in main
+    assert "Declare" not in page
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["acknowledge", "status", "severity", "note", "role", "responders", "join", "slos", "postmortem", "edit"],
+)
+def test_a_viewer_changes_nothing(browser: Browser, incident: Incident, victor: User, what: str) -> None:
+    seq = incident.last_seq
+
+    assert post(browser(victor), incident, what, status="resolved", text="x", severity="sev1", title="x") == 403
+
+    incident.refresh_from_db()
+    assert (incident.status, incident.last_seq) == (Incident.Status.TRIGGERED, seq)
+
+
+def test_a_responder_of_another_team_helps(browser: Browser, incident: Incident, charlie: User) -> None:
+    client = browser(charlie)
+
+    assert post(client, incident, "acknowledge") == 302
+    assert post(client, incident, "note", text="I know this one") == 302
+
+    page = shown(client, incident)
+    assert "I know this one" in page
+    assert "Charlie" in page
+
+
+def test_a_private_incident_is_not_there_for_others(
+    browser: Browser, payments: Team, alice: User, bob: User, charlie: User, victor: User
+) -> None:
+    secret = make.incident(payments, "Credentials leaked", by=alice, is_private=True)
+
+    assert shown(browser(alice), secret)
+    assert shown(browser(bob), secret)  # who manages the team
+    for outsider in (charlie, victor):
+        client = browser(outsider)
+        assert client.get(f"/incidents/{secret.number}/").status_code == 404
+        assert "Credentials" not in client.get("/incidents/").content.decode()
+    assert post(browser(charlie), secret, "acknowledge") == 404
+    assert post(browser(charlie), secret, "join") == 404
+
+
+def test_the_second_person_is_told_it_is_taken(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
+    browser(alice).post(f"/incidents/{incident.number}/acknowledge/")
+
+    response = browser(bob).post(
+        f"/incidents/{incident.number}/acknowledge/",
+        headers={"Referer": f"http://testserver/incidents/{incident.number}/"},
+    )
+
+    assert response.status_code == 409
+    page = response.content.decode()
+    assert "already taken by Alice" in page
+    assert f'href="http://testserver/incidents/{incident.number}/"' in page
+
+
+def test_a_refusal_leads_back_to_no_other_site(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
+    browser(alice).post(f"/incidents/{incident.number}/acknowledge/")
+
+    response = browser(bob).post(
+        f"/incidents/{incident.number}/acknowledge/", headers={"Referer": "https://evil.example/"}
+    )
+
+    assert "evil.example" not in response.content.decode()
+
+
+def test_one_primary_button_leads_from_alert_to_postmortem(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+    seen = []
+    for what, fields in [
+        ("acknowledge", {}),
+        ("status", {"status": "mitigated"}),
+        ("status", {"status": "resolved"}),
+        ("postmortem", {}),
+        ("status", {"status": "closed"}),
+    ]:
+        page = shown(client, incident)
+        head = page[page.index('class="on-a-desk"') : page.index('class="stepper"')]
+        seen.append(head[head.index("</svg>") + 6 : head.index("</button>")].strip())
+        assert head.count("btn-primary") == 1
+        assert client.post(f"/incidents/{incident.number}/{what}/", fields).status_code == 302
+
+    assert seen == ["Acknowledge", "Mitigated", "Resolve", "Write the postmortem", "Close"]
+    assert "Postmortem of INC-" in shown(client, incident)
+
+
+def test_a_move_that_the_status_does_not_allow_is_refused_in_words(
+    browser: Browser, incident: Incident, alice: User
+) -> None:
+    response = browser(alice).post(f"/incidents/{incident.number}/status/", {"status": "closed"})
+
+    assert response.status_code == 409
+    assert "cannot become closed" in response.content.decode()
+
+
+@pytest.mark.parametrize(("status", "word"), [("dismissed", "says why"), ("merged", "Which incident"), ("on fire", "")])
+def test_a_move_without_what_it_needs_is_asked_for_again(
+    browser: Browser, incident: Incident, bob: User, status: str, word: str
+) -> None:
+    response = browser(bob).post(f"/incidents/{incident.number}/status/", {"status": status, "note": "kept"})
+
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert word in page
+    assert '<details class="menu more" open>' in " ".join(page.split())
+    incident.refresh_from_db()
+    assert incident.status == Incident.Status.TRIGGERED
+
+
+def test_a_dismissed_incident_says_why(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+
+    assert post(client, incident, "status", status="dismissed", reason="The probe was wrong") == 302
+
+    page = shown(client, incident)
+    assert page.count("The probe was wrong") >= 2
+    assert "Reopen" in page
+
+
+def test_only_a_manager_merges_and_only_into_what_they_see(
+    browser: Browser, incident: Incident, payments: Team, search: Team, alice: User, bob: User, charlie: User
+) -> None:
+    other = make.incident(payments, "The same, seen from elsewhere")
+    hidden = make.incident(search, "Not bob's", by=charlie, is_private=True)
+
+    assert post(browser(alice), incident, "status", status="merged", merged_into=other.number) == 403
+    assert post(browser(bob), incident, "status", status="merged", merged_into=hidden.number) == 422
+    assert post(browser(bob), incident, "status", status="merged", merged_into=other.number) == 302
+
+    assert "Merged into <a" in " ".join(shown(browser(bob), incident).split())
+    assert "Merge it into" not in shown(browser(alice), other)
+
+
+def test_severity_is_set_and_told(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+
+    assert post(client, incident, "severity", severity="sev1") == 302
+    assert post(client, incident, "severity", severity="sev9") == 422
+
+    assert "set the severity to SEV1" in shown(client, incident)
+
+
+def test_a_note_is_markdown_and_never_markup(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+
+    post(client, incident, "note", kind="hypothesis", text="**stale** features <script>alert(1)</script>")
+
+    page = shown(client, incident)
+    assert "<strong>stale</strong>" in page
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert incident.entries.latest("seq").kind == Entry.Kind.HYPOTHESIS
+
+
+def test_an_entry_without_a_kind_is_a_note(browser: Browser, incident: Incident, alice: User) -> None:
+    assert post(browser(alice), incident, "note", text="just so") == 302
+
+    assert incident.entries.latest("seq").kind == Entry.Kind.NOTE
+
+
+def test_a_refused_entry_keeps_what_was_typed(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+
+    wrong_kind = client.post(f"/incidents/{incident.number}/note/", {"kind": "opened", "text": "typed with care"})
+    empty = client.post(f"/incidents/{incident.number}/note/", {"kind": "note", "text": "  "})
+
+    assert (wrong_kind.status_code, empty.status_code) == (422, 422)
+    assert "typed with care" in wrong_kind.content.decode()
+    assert "Write something." in empty.content.decode()
+
+
+def test_title_alert_and_link_are_text_whatever_they_hold(browser: Browser, incident: Incident, alice: User) -> None:
+    integration, _ = make.integration("Produ<b>ction")
+    evil = "<script>alert(1)</script>"
+    burning = make.fired(
+        integration,
+        {
+            **make.alert(
+                evil, labels={"pod": evil}, annotations={"summary": evil, "runbook_url": "javascript:alert(2)"}
+            ),
+            "generatorURL": "javascript:alert(3)",
+        },
+    )
+    client = browser(alice)
+    post(
+        client, burning, "edit", title=f"{evil} again", severity="sev2", kind="other", summary=evil, labels=f"a={evil}"
+    )
+
+    for page in (shown(client, burning), client.get("/incidents/").content.decode()):
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;alert(1)" in page
+        assert 'href="javascript:' not in page
+
+
+def test_people_come_with_their_discipline_and_take_roles(
+    browser: Browser, incident: Incident, alice: User, bob: User
+) -> None:
+    client = browser(bob)
+
+    assert post(client, incident, "responders", user=alice.pk, discipline=make.discipline("ml_engineering").pk) == 302
+    assert post(browser(alice), incident, "join") == 302
+    assert post(client, incident, "role", role="commander", user=alice.pk) == 302
+
+    page = shown(client, incident)
+    assert "no commander" not in page
+    assert "ML engineering" in page
+    held = incident.role_assignments.get()
+    assert post(client, incident, f"role/{held.pk}/end") == 302
+    assert "no commander" in shown(client, incident)
+
+
+def test_who_cannot_respond_is_not_asked(browser: Browser, incident: Incident, alice: User, victor: User) -> None:
+    page = shown(browser(alice), incident)
+    assert "Alice · Data science</option>" in page
+    assert "Victor" not in page
+    assert post(browser(alice), incident, "responders", user=victor.pk) == 422
+    assert post(browser(alice), incident, "role", role="scribe", user=victor.pk) == 422
+    assert not incident.responders.exists()
+
+
+def test_a_role_or_responder_of_another_incident_is_not_there(
+    browser: Browser, incident: Incident, payments: Team, alice: User
+) -> None:
+    other = make.incident(payments, by=alice)
+    held = responding.assign_role(other, make.role("scribe"), alice, by=person(alice), now=NOW)
+
+    assert post(browser(alice), incident, f"role/{held.pk}/end") == 404
+    assert post(browser(alice), incident, f"responders/{other.responders.get().pk}/leave") == 404
+
+
+def test_an_slo_without_samples_is_unknown_and_not_nought(browser: Browser, incident: Incident, alice: User) -> None:
+    slo = make.slo("checkout-availability")
+
+    assert post(browser(alice), incident, "slos", slo=slo.slug) == 302
+    assert post(browser(alice), incident, "slos", slo="no-such") == 422
+
+    page = shown(browser(alice), incident)
+    budget = page[page.index('id="budget"') : page.index('id="about"')]
+    assert "unknown" in budget
+    assert "0%" not in budget
+
+
+def test_what_an_incident_burned_stands_on_its_page_and_in_the_list(
+    browser: Browser, payments: Team, alice: User
+) -> None:
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    slo = make.slo("checkout-availability", target="0.9")
+    make.samples(slo, *[(now - timedelta(hours=n), 3600, 60, 100) for n in range(10, 0, -1)], now=now)
+    incident = make.incident(payments, now=now - timedelta(hours=5))
+    impact.link(incident, slo, origin=SloLink.Origin.PERSON, by=person(alice), now=now)
+    lifecycle.move(incident, Incident.Status.RESOLVED, by=person(alice), now=now)
+
+    page = shown(browser(alice), incident)
+
+    assert "200 bad of 100 allowed" in page
+    assert "200%" in page
+    assert "a postmortem with a P0 action is due" in " ".join(page.split())
+    assert "200%" in browser(alice).get("/incidents/?tab=resolved").content.decode()
+
+
+def test_editing_tells_only_of_what_differs(browser: Browser, incident: Incident, payments: Team, alice: User) -> None:
+    client = browser(alice)
+    form = client.get(f"/incidents/{incident.number}/edit/").content.decode()
+    assert "is_private" not in form
+    same = {"title": incident.title, "severity": "sev3", "kind": "other", "team": payments.pk, "version": 1}
+
+    assert post(client, incident, "edit", **same) == 302
+    assert incident.entries.count() == 1
+    assert (
+        post(client, incident, "edit", **{**same, "title": "Checkout fails", "links": "https://a.example The board"})
+        == 302
+    )
+
+    incident.refresh_from_db()
+    assert incident.links == [{"title": "The board", "url": "https://a.example"}]
+    assert [entry.kind for entry in incident.entries.all()[1:]] == ["field_changed", "link_added"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"title": " "}, {"links": "javascript:alert(1) x"}, {"labels": "no equals sign"}, {"severity": "sev0"}]
+)
+def test_an_edit_that_will_not_do_keeps_what_was_typed(
+    browser: Browser, incident: Incident, alice: User, wrong: dict[str, str]
+) -> None:
+    said = {"title": "Typed with care", "severity": "sev3", "kind": "other", "summary": "And this too", **wrong}
+
+    response = browser(alice).post(f"/incidents/{incident.number}/edit/", said)
+
+    assert response.status_code == 422
+    assert "And this too" in response.content.decode()
+    assert incident.entries.count() == 1
+
+
+def test_an_edit_of_what_somebody_changed_meanwhile_is_shown_again(
+    browser: Browser, incident: Incident, alice: User, bob: User
+) -> None:
+    said = {"title": "Mine", "severity": "sev3", "kind": "other", "version": incident.version}
+    post(browser(bob), incident, "severity", severity="sev1")
+
+    response = browser(alice).post(f"/incidents/{incident.number}/edit/", said)
+
+    assert response.status_code == 412
+    assert 'value="Mine"' in response.content.decode()
+
+
+def test_only_managers_make_an_incident_private(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
+    said = {"title": incident.title, "severity": "sev3", "kind": "other", "is_private": "on"}
+    said |= {"team": str(incident.team_id)}
+
+    post(browser(alice), incident, "edit", **said)
+    incident.refresh_from_db()
+    assert not incident.is_private
+
+    post(browser(bob), incident, "edit", **said)
+    incident.refresh_from_db()
+    assert incident.is_private
+
+
+def test_a_manager_corrects_a_moment_in_their_own_zone(
+    browser: Browser, incident: Incident, alice: User, bob: User
+) -> None:
+    User.objects.filter(pk=bob.pk).update(time_zone="Asia/Tokyo")
+    client = browser(bob)
+    said = {"started_at": "2026-03-02T17:30:00", "detected_at": "2026-03-02T18:00:00", "reason": "The graph shows it"}
+
+    assert browser(alice).get(f"/incidents/{incident.number}/moments/").status_code == 403
+    assert 'value="2026-03-02T18:00:00"' in client.get(f"/incidents/{incident.number}/moments/").content.decode()
+    assert post(client, incident, "moments", **{**said, "reason": ""}) == 422
+    assert post(client, incident, "moments", **{**said, "started_at": "2036-03-02T17:30:00"}) == 422
+    assert post(client, incident, "moments", **said) == 302
+
+    incident.refresh_from_db()
+    assert incident.started_at == NOW - timedelta(minutes=30)
+    assert [entry.kind for entry in incident.entries.all()] == ["opened", "moment_corrected"]
+    assert "corrected the start of the impact" in shown(client, incident)
+
+
+def test_declaring_takes_the_team_of_the_service(browser: Browser, payments: Team, alice: User) -> None:
+    checkout = make.service("checkout", payments)
+
+    response = browser(alice).post(
+        "/incidents/new/",
+        {
+            "title": "Nobody can pay",
+            "severity": "sev1",
+            "kind": "availability",
+            "service": checkout.pk,
+            "summary": "All",
+        },
+    )
+
+    incident = Incident.objects.get()
+    assert response["Location"] == f"/incidents/{incident.number}/"
+    assert (incident.title, incident.severity, incident.team) == ("Nobody can pay", "sev1", payments)
+    assert incident.responders.get().user == alice
+
+
+def test_a_declaration_without_a_title_keeps_the_rest(browser: Browser, alice: User) -> None:
+    response = browser(alice).post("/incidents/new/", {"severity": "sev1", "kind": "data", "summary": "Rows are gone"})
+
+    assert response.status_code == 422
+    assert "Rows are gone" in response.content.decode()
+    assert not Incident.objects.exists()
+
+
+def test_two_hundred_entries_a_page_and_a_link_to_the_older_ones(
+    browser: Browser, incident: Incident, alice: User
+) -> None:
+    _fill(incident, alice, 210)
+
+    page = shown(browser(alice), incident)
+
+    assert "entry number 209" in page
+    assert "entry number 5 " not in page
+    assert f"?before={incident.last_seq - 199}" in page
+    older = shown(browser(alice), incident, f"?before={incident.last_seq - 199}")
+    assert "entry number 5 " in older
+    assert "?before=" not in shown(browser(alice), incident, "?before=2")
+
+
+@pytest.mark.parametrize("before", ["", "x", "-1", "9" * 40, "²"])
+def test_an_odd_address_still_shows_the_page(browser: Browser, incident: Incident, alice: User, before: str) -> None:
+    assert shown(browser(alice), incident, f"?before={before}")
+
+
+def test_the_page_costs_the_same_however_long_the_timeline(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+    _fill(incident, alice, 20)
+    shown(client, incident)
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        shown(client, incident)
+
+    _fill(incident, alice, 180)
+    for number in range(5):
+        make.user(f"Helper {number}", {incident.team: "responder"} if incident.team else {}, discipline="data_science")
+    for user in User.objects.filter(name__startswith="Helper"):
+        responding.join(incident, user, now=NOW)
+        timeline_entry(incident, user, "I am here")
+    with CaptureQueriesContext(connection) as many:
+        shown(client, incident)
+
+    assert len(many) == len(few)
+    assert len(many) <= 40
+
+
+def test_a_backdated_entry_stands_where_it_happened(browser: Browser, incident: Incident, alice: User) -> None:
+    later = NOW + timedelta(hours=2)
+    timeline.write(incident, Entry.Kind.NOTE, "first said", by=person(alice), now=later)
+    timeline.write(incident, Entry.Kind.NOTE, "seen earlier", by=person(alice), now=later, at=NOW + timedelta(hours=1))
+
+    page = shown(browser(alice), incident)
+
+    assert page.index("first said") < page.index("seen earlier") < page.index("declared it")
+    assert page.count("written <time") == 1
+
+
+def test_a_bot_and_an_alert_are_told_from_people(browser: Browser, alice: User) -> None:
+    integration, _ = make.integration()
+    incident = make.fired(integration, make.alert("A", labels={"n": "1"}), make.alert("B", labels={"n": "2"}))
+    token, _ = make.token(alice)
+    timeline.write(incident, Entry.Kind.NOTE, "from a program", by=make.bot(token), now=NOW)
+
+    page = " ".join(shown(browser(alice), incident).split())
+
+    assert "<b>2 alerts fired</b>" in page
+    assert "Opened by an alert" in page
+    assert '<span class="badge bg-gray-lt">program</span>' in page
+
+
+def _fill(incident: Incident, user: User, count: int) -> None:
+    for number in range(count):
+        timeline_entry(incident, user, f"entry number {number} ")
+
+
+def timeline_entry(incident: Incident, user: User, text: str) -> None:
+    timeline.write(incident, Entry.Kind.NOTE, text, by=person(user), now=NOW)
+
+
+def test_what_the_system_did_is_told_too(browser: Browser, incident: Incident, alice: User) -> None:
+    lifecycle.move(incident, Incident.Status.RESOLVED, by=SYSTEM, now=NOW)
+
+    assert "<b>Burnline</b>" in shown(browser(alice), incident)
