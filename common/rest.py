@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -57,12 +57,21 @@ class Labels(serializers.DictField):
 
 
 class Input(serializers.Serializer[Any]):
-    """What may be sent. A key that is not known is refused, as it was meant to do something."""
+    """What may be sent. A key that is not known is refused, as it was meant to do something; and so is a value of
+    another type than its field's, where REST framework would make one into the other."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping) and (unknown := sorted(map(str, set(data) - set(self.fields)))):
-            raise serializers.ValidationError({name: ["This cannot be set here."] for name in unknown})
+        if isinstance(data, Mapping) and (faults := dict(self._faults(data))):
+            raise serializers.ValidationError(faults)
         return super().to_internal_value(data)
+
+    def _faults(self, data: Mapping[Any, Any]) -> Iterator[tuple[str, list[str]]]:
+        for name, value in data.items():
+            field = self.fields.get(name)
+            if field is None:
+                yield str(name), ["This cannot be set here."]
+            elif value is not None and (wanted := _wanted(field, value)):
+                yield str(name), [f"This must be {wanted}."]
 
 
 class Output(serializers.Serializer[Any]):
@@ -86,6 +95,21 @@ class Resource(generics.GenericAPIView[Row]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         assert page is not None, "every list is paginated"
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+def _wanted(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str:
+    """What the field takes, if the value is something else that would be made into it; "" where all is well."""
+    match field:
+        case serializers.BooleanField():
+            return "" if isinstance(value, bool) else "true or false"
+        case serializers.IntegerField() | serializers.PrimaryKeyRelatedField():
+            is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+            return "" if is_whole and not isinstance(value, bool) else "a whole number"
+        case serializers.CharField():
+            return "" if isinstance(value, str) else "text"
+        case serializers.SlugRelatedField():
+            return "" if isinstance(value, str) and value else "a slug"
+    return ""
 
 
 def undescribed() -> list[type]:

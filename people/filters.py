@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
+from common.filters import TrueOrFalse
 from people.models import User
 
 
@@ -11,7 +12,7 @@ class UserFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", help_text="A part of the name.")
     team = django_filters.CharFilter(field_name="memberships__team__slug", help_text="A team's slug.")
     discipline = django_filters.CharFilter(field_name="discipline__slug", help_text="A discipline's slug.")
-    is_active = django_filters.BooleanFilter()
+    is_active = TrueOrFalse()
 
     class Meta:
         model = User
