@@ -66,7 +66,7 @@ def check() -> None:
         for title, words, its_env in (
             ("lint", ["ruff", "check", "."], env),
             ("format", ["ruff", "format", "--check", "."], env),
-            ("templates' form", ["djlint", "templates", "--check", "--quiet"], env),
+            ("templates' form", ["djlint", "templates", "--check"], env),
             ("templates", ["djlint", "templates", "--lint", "--quiet"], env),
             ("types", ["mypy"], env),
             ("import rules", ["pytest", "-q", "-p", "no:cacheprovider", "tests/test_architecture.py"], env),
