@@ -1,4 +1,4 @@
-"""Views let refusals pass; here they become answers."""
+"""What stands between every request and its view: the slash at the end, and refusals that become answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.common import CommonMiddleware
 
 from common import pages
 from common.errors import DomainError
 
 log = logging.getLogger(__name__)
+
+
+class SlashForReaders(CommonMiddleware):
+    """Lead who reads to the address with its slash. Not who writes: of a redirected POST only a GET would arrive."""
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        return request.method in ("GET", "HEAD") and super().should_redirect_with_slash(request)
 
 
 class Refusals:

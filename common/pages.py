@@ -64,7 +64,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if problems.about(request):
-        return problems.response(404, "not_found", "There is nothing here, or nothing that you may see.")
+        hint = "" if request.path.endswith("/") else " Addresses end with a slash."
+        return problems.response(404, "not_found", f"There is nothing here, or nothing that you may see.{hint}")
     return render(request, "errors/404.html", status=404)
 
 

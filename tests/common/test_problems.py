@@ -20,7 +20,7 @@ NOTE = '{"kind": "note", "text": %s}'
 
 
 def _post(client: APIClient, body: bytes, content_type: str = "application/json") -> Any:
-    return client.generic("POST", "/api/v1/incidents/", body, content_type=content_type)
+    return client.generic("POST", "/api/v1/incidents/", body, content_type=content_type)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,17 @@ def test_what_is_not_there_and_what_cannot_be_done(api: Api, admin: User) -> Non
     assert refused.status_code in (403, 405)
 
 
+def test_without_its_slash_an_address_leads_readers_on_and_writers_nowhere(api: Api, alice: User) -> None:
+    client = api(alice)
+
+    assert client.get("/api/v1/incidents").headers["Location"] == "/api/v1/incidents/"
+    answer = client.post("/api/v1/incidents", {"title": "x"})
+
+    assert answer.status_code == 404
+    assert "slash" in answer.json()["detail"]
+    assert not Incident.objects.exists()
+
+
 def test_a_busy_database_says_when_to_come_again(
     api: Api, alice: User, monkeypatch: pytest.MonkeyPatch, payments: Team
 ) -> None:
@@ -128,7 +139,7 @@ def test_what_nobody_expected_tells_nothing_of_itself(
     incident = make.incident(payments)
     monkeypatch.setattr(lifecycle, "move", broken)
     client = api(alice)
-    client.handler.raise_request_exception = client.raise_request_exception = False
+    client.raise_request_exception = False
 
     answer = client.post(f"/api/v1/incidents/{incident.number}/status/", {"status": "resolved"})
 
