@@ -93,8 +93,8 @@ def _add(model: type[Thing], name: str, slug: str, **fields: Any) -> Thing:
     if not name:
         raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
     slug = slug or slugify(name)[:60]
-    if not slug:
-        raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits and dashes.")])
+    if not slug or slug == "new":  # a page has that address
+        raise Invalid("Give it another slug.", errors=[("slug", "Letters, digits and dashes; not new.")])
     try:
         with transaction.atomic():
             return model._default_manager.create(name=name, slug=slug, **fields)

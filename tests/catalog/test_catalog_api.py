@@ -66,6 +66,11 @@ def test_what_cannot_be_used_is_told_by_field(api: Api, bob: User) -> None:
     assert {each["field"] for each in answer.json()["errors"]} == {"slug", "team", "tier"}
 
 
+def test_new_is_the_address_of_a_page(api: Api, bob: User) -> None:
+    for sent in ({"name": "New", "team": "payments"}, {"name": "x", "slug": "new", "team": "payments"}):
+        assert api(bob).post("/api/v1/services/", sent).json()["errors"][0]["field"] == "slug"
+
+
 def test_models_belong_to_services(api: Api, bob: User, payments: Team) -> None:
     make.service("checkout", payments)
     client = api(bob)
