@@ -109,7 +109,7 @@ def secret(admin: User) -> str:
 @settings(
     max_examples=EXAMPLES or 4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
-def test_every_operation_answers_as_it_says(case: schemathesis.Case, known: dict[str, Any], secret: str) -> None:
+def test_every_operation_answers_as_it_says(case: schemathesis.Case[Any], known: dict[str, Any], secret: str) -> None:
     if next(_turns) % SHARE:
         return
     of_path = case.meta.components.get(ParameterLocation.PATH) if case.meta else None

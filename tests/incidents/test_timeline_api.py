@@ -104,7 +104,7 @@ def test_what_no_database_holds_is_replaced(api: Api, alice: User, payments: Tea
     answer = api(alice).generic(
         "POST",
         f"/api/v1/incidents/{incident.number}/timeline/",
-        rb'{"kind": "note", "text": "a\u0000b\ud83dc", "key": "\u0000"}',
+        rb'{"kind": "note", "text": "a\u0000b\ud83dc", "key": "\u0000"}',  # type: ignore[arg-type]
         content_type="application/json",
     )
 
