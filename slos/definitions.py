@@ -62,6 +62,8 @@ def create(
     slug = slug or slugify(fields["name"])[:80]
     if not _SLUG.fullmatch(slug):
         raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits, dashes and underscores, at most 80.")])
+    if slug == "new":  # the page of the form is there
+        raise SlugTaken("An SLO cannot have the slug new.", errors=[("slug", "Taken by a page.")])
     try:
         with transaction.atomic():
             return Slo.objects.create(slug=slug, **fields)

@@ -138,6 +138,7 @@ def test_a_manager_promises_in_percent_or_as_a_share(typed: str, kept: str, paym
         ("window", "days:0"),
         ("time_zone", "Mars/Olympus"),
         ("slug", "with space"),
+        ("slug", "new"),  # its page would be the form's
     ],
 )
 def test_what_cannot_be_counted_is_told_and_stays_typed(field: str, typed: str, payments: Team, bob: User) -> None:
