@@ -28,7 +28,7 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
             return self
         return self.filter(
             Q(is_private=False)
-            | Q(id__in=Responder.objects.filter(user=user).values("incident"))
+            | Q(id__in=Responder.objects.filter(user=user).exclude(state="left").values("incident"))
             | Q(team__in=user.memberships.filter(role="manager").values("team"))
         )
 

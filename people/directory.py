@@ -52,7 +52,7 @@ def add_user(
     password: str | None = None,
     discipline: Discipline | None = None,
     is_admin: bool = False,
-    time_zone: str = "UTC",
+    time_zone: str = "",
     memberships: Mapping[Team, str] | None = None,
 ) -> User:
     """A new user, with what they may do in which teams. Without a password they cannot sign in by one."""
@@ -166,6 +166,16 @@ def _save_user(user: User) -> None:
         raise EmailTaken(f"Somebody has the e-mail {user.email} already.", errors=[("email", "Taken.")]) from exc
 
 
+def learn_time_zone(user: User, name: str) -> None:
+    """Take the zone that somebody's browser tells, where their account has none yet; what is no zone is ignored."""
+    if user.time_zone or not name:
+        return
+    try:
+        User.objects.filter(pk=user.pk, time_zone="").update(**_checked({"time_zone": name[:64]}))
+    except Invalid:
+        return
+
+
 def _set_memberships(user: User, memberships: Mapping[Team, str]) -> None:
     user.memberships.exclude(team__in=memberships).delete()
     for team, role in memberships.items():
@@ -187,7 +197,7 @@ def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
             validate_email(checked["email"])
         except ValidationError as exc:
             raise Invalid("This is no e-mail address.", errors=[("email", "Not an e-mail address.")]) from exc
-    if "time_zone" in checked:
+    if checked.get("time_zone"):
         try:
             zoneinfo.ZoneInfo(checked["time_zone"])
         except (KeyError, ValueError, OSError) as exc:

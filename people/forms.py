@@ -35,9 +35,10 @@ class AccountForm(Form):
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        kwargs["initial"] = {"name": user.name, "time_zone": user.time_zone, "discipline": user.discipline_id}
+        zone = user.time_zone or "UTC"
+        kwargs["initial"] = {"name": user.name, "time_zone": zone, "discipline": user.discipline_id}
         super().__init__(*args, **kwargs)
-        zones = sorted({*zoneinfo.available_timezones(), "UTC", user.time_zone})
+        zones = sorted({*zoneinfo.available_timezones(), "UTC", zone})
         self.fields["time_zone"] = forms.ChoiceField(
             choices=[(zone, zone.replace("_", " ")) for zone in zones],
             label="Time zone",

@@ -25,7 +25,7 @@ def known_actor(get_response: Handler) -> Handler:
         request.actor = actors.person(user) if user.is_authenticated else None  # type: ignore[attr-defined]
         if user.is_authenticated:
             try:
-                timezone.activate(zoneinfo.ZoneInfo(user.time_zone))
+                timezone.activate(zoneinfo.ZoneInfo(user.time_zone or "UTC"))
             except (KeyError, ValueError):  # a zone that this machine does not know
                 timezone.deactivate()
         try:

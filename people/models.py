@@ -73,7 +73,7 @@ class User(AbstractBaseUser):
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=150)
     discipline = models.ForeignKey(Discipline, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, blank=True)  # "" until known: their browser says it when they sign in
     is_admin = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)

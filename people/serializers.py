@@ -54,7 +54,7 @@ class UserOut(rest.Output):
     name = serializers.CharField()
     email = serializers.EmailField()
     discipline = serializers.SlugField(source="discipline.slug", default=None, allow_null=True)
-    time_zone = serializers.CharField()
+    time_zone = serializers.CharField(help_text="An IANA name; empty until it is known.")
     is_admin = serializers.BooleanField()
     is_active = serializers.BooleanField()
     memberships = MembershipOut(many=True)

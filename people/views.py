@@ -50,6 +50,7 @@ class SignIn(views.LoginView):
             return self.render_to_response(self.get_context_data(form=form), status=422)
         for key in keys:
             throttling.give_back(key)
+        directory.learn_time_zone(form.get_user(), request.POST.get("time_zone", ""))
         return self.form_valid(form)
 
     def _too_many(self, seconds: int) -> HttpResponse:

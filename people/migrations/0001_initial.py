@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
                 ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
                 ("email", models.EmailField(max_length=254)),
                 ("name", models.CharField(max_length=150)),
-                ("time_zone", models.CharField(default="UTC", max_length=64)),
+                ("time_zone", models.CharField(blank=True, max_length=64)),
                 ("is_admin", models.BooleanField(default=False)),
                 ("is_active", models.BooleanField(default=True)),
                 ("version", models.PositiveIntegerField(default=1)),

@@ -6,6 +6,10 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const language = document.documentElement.lang;
+for (const field of document.querySelectorAll("[data-browser-time-zone]")) {
+  field.value = new Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
 const timeZone = known(document.documentElement.dataset.timeZone);
 const clock = new Intl.DateTimeFormat(language, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const date = new Intl.DateTimeFormat(language, { timeZone, day: "numeric", month: "short", year: "numeric" });

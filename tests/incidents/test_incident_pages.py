@@ -97,6 +97,18 @@ def test_a_private_incident_is_not_there_for_others(
     assert post(browser(charlie), secret, "join") == 404
 
 
+def test_who_was_sent_from_a_private_incident_sees_it_no_longer(
+    browser: Browser, payments: Team, alice: User, charlie: User
+) -> None:
+    secret = make.incident(payments, "Credentials leaked", by=alice, is_private=True)
+    asked = responding.ask(secret, charlie, by=make.person(alice), now=make.NOW)
+    assert shown(browser(charlie), secret)
+
+    responding.leave(asked, by=make.person(alice), now=make.NOW)
+
+    assert browser(charlie).get(f"/incidents/{secret.number}/").status_code == 404
+
+
 def test_the_second_person_is_told_it_is_taken(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
     browser(alice).post(f"/incidents/{incident.number}/acknowledge/")
 

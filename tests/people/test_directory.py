@@ -48,3 +48,15 @@ def test_after_a_flush_the_vocabulary_is_there_again(_round: int) -> None:
 
     assert incident.number == 1
     assert Discipline.objects.filter(slug="data_science").exists()
+
+
+def test_the_browser_says_the_zone_of_who_has_none_yet(alice: User) -> None:
+    assert alice.time_zone == ""
+
+    directory.learn_time_zone(alice, "Mars/Olympus")
+    directory.learn_time_zone(alice, "Europe/Berlin")
+    alice.refresh_from_db()
+    directory.learn_time_zone(alice, "Asia/Tokyo")
+
+    alice.refresh_from_db()
+    assert alice.time_zone == "Europe/Berlin"
