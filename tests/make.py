@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from alerts import ingest, integrations
+from alerts.models import Integration
 from catalog import inventory
 from catalog.models import Model, Service
 from incidents import lifecycle
@@ -18,9 +19,6 @@ from people.actors import SYSTEM, Actor, alerts_from, bot, person
 from people.models import Discipline, Role, Team, Token, User
 from slos import definitions, ledger
 from slos.models import Slo
-
-if TYPE_CHECKING:
-    from alerts.models import Integration
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -102,10 +100,7 @@ def integration(
     name: str = "Production", *, kind: str = "alertmanager", team: Team | None = None
 ) -> tuple[Integration, str]:
     """A source of alerts, and its token."""
-    made: tuple[Integration, str] = importlib.import_module("alerts.integrations").create(
-        name, kind, team, by=SYSTEM, now=NOW
-    )
-    return made
+    return integrations.create(name, kind, team, by=SYSTEM, now=NOW)
 
 
 def alert(
@@ -155,9 +150,7 @@ def alertmanager_body(
 
 def fired(integration: Integration, *alerts: Mapping[str, Any], now: datetime = NOW, **fields: Any) -> Incident:
     """The incident that these alerts lead to, delivered as Alertmanager does."""
-    receipt = importlib.import_module("alerts.ingest").receive(
-        integration, alertmanager_body(*alerts, **fields), now=now
-    )
+    receipt = ingest.receive(integration, alertmanager_body(*alerts, **fields), now=now)
     return Incident.objects.get(number=receipt.incidents[0])
 
 
