@@ -55,6 +55,16 @@ def test_all(*words: str) -> None:
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
 
 
+def screenshots() -> None:
+    """The main path, photographed into docs/screenshots."""
+    install(DEV_LOCK)
+    folder = os.path.join(ROOT, "docs", "screenshots")
+    os.makedirs(folder, exist_ok=True)
+    with settings_of_tests() as env:
+        words = ["-m", "e2e", "-k", "an_alert_becomes", "tests/e2e/test_whole_path.py"]
+        succeed([PYTHON, "-m", "pytest", "-q", *words], {**env, "BURNLINE_SCREENSHOTS": folder})
+
+
 def check() -> None:
     """All of them, also after one has failed."""
     install(DEV_LOCK)
@@ -276,7 +286,15 @@ def say(words: str) -> None:
     print("burnline: " + words, flush=True)
 
 
-COMMANDS = {"run": run, "test": test, "test-all": test_all, "check": check, "format": format_, "lock": lock}
+COMMANDS = {
+    "run": run,
+    "test": test,
+    "test-all": test_all,
+    "screenshots": screenshots,
+    "check": check,
+    "format": format_,
+    "lock": lock,
+}
 
 
 def main(arguments: "list[str]") -> None:

@@ -182,6 +182,7 @@ def test_an_alert_becomes_an_incident_is_handled_and_ends_as_a_postmortem(
     page.get_by_role("button", name=re.compile("^Resolve")).first.click()
     expect(page.get_by_role("button", name=re.compile("postmortem", re.IGNORECASE)).first).to_be_visible()
     photograph(page, "4-resolved")
+    photograph_in_every_light(page, "incident")
 
     page.get_by_role("button", name=re.compile("postmortem", re.IGNORECASE)).first.click()
     expect(page).to_have_url(re.compile(r"/postmortems/\d+/"))
@@ -195,6 +196,12 @@ def test_an_alert_becomes_an_incident_is_handled_and_ends_as_a_postmortem(
     expect(page.locator("strong", has_text="every").first).to_be_visible()
     photograph(page, "6-written")
 
+    page.goto(f"{burnline.url}/postmortems/{number}/")
+    photograph_in_every_light(page, "postmortem")
+    page.goto(f"{burnline.url}/slos/fraud-accuracy/")
+    photograph_in_every_light(page, "slo")
+    page.goto(f"{burnline.url}/incidents/?tab=all")
+    photograph_in_every_light(page, "incidents")
     page.goto(f"{burnline.url}/incidents/{number}/")
     write_a_note(page, HOSTILE)
     page.goto(f"{burnline.url}/postmortems/{number}/")
@@ -322,6 +329,20 @@ def write_a_note(page: Page, text: str) -> None:
 def photograph(page: Page, name: str) -> None:
     if PHOTOGRAPHS:
         page.screenshot(path=str(Path(PHOTOGRAPHS) / f"{name}.png"))
+
+
+def photograph_in_every_light(page: Page, name: str) -> None:
+    """The page on a desk and on a phone, light and dark."""
+    desk = page.viewport_size
+    assert desk
+    for width, height in ((1280, 900), (360, 780)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="light")
+        photograph(page, f"{name}-{width}-light")
+        page.emulate_media(color_scheme="dark")
+        photograph(page, f"{name}-{width}-dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(desk)
 
 
 def reloaded(page: Page) -> Page:
