@@ -328,7 +328,7 @@ def write_a_note(page: Page, text: str) -> None:
 
 def photograph(page: Page, name: str) -> None:
     if PHOTOGRAPHS:
-        page.screenshot(path=str(Path(PHOTOGRAPHS) / f"{name}.png"))
+        page.screenshot(path=str(Path(PHOTOGRAPHS) / f"{name}.png"), animations="disabled")
 
 
 def photograph_in_every_light(page: Page, name: str) -> None:
