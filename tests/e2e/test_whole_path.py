@@ -10,12 +10,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +22,7 @@ import yaml
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.clusters import free_port
+from tests.e2e.installation import Installation, answers, found, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 PHOTOGRAPHS = os.environ.get("BURNLINE_SCREENSHOTS")
@@ -35,47 +32,6 @@ BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=40)
 DATA_SCIENTIST = ("Ravi Menon", "ravi@example.com")
 
 pytestmark = pytest.mark.e2e
-
-
-@dataclass
-class Installation:
-    """A running Burnline, and what it told its newcomer."""
-
-    url: str
-    email: str
-    password: str
-    api_token: str
-    receiver: str
-
-
-@pytest.fixture(scope="module")
-def burnline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    folder = tmp_path_factory.mktemp("burnline")
-    port = free_port()
-    log = folder / "log"
-    env = {**os.environ, "BURNLINE_PORT": str(port), "BURNLINE_DATA_DIR": str(folder / "data")}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=ROOT,
-            env=env,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        wait_for(lambda: "Ctrl-C stops everything" in log.read_text(), 40, lambda: log.read_text())
-        said = log.read_text()
-        yield Installation(
-            url=f"http://127.0.0.1:{port}",
-            email=found(r"Sign in as\s+(\S+)", said),
-            password=found(r"with the password\s+(\S+)", said),
-            api_token=found(r"API token\s+(\S+)", said),
-            receiver=said[said.index("receivers:") : said.index("Passwords and tokens")],
-        )
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(15)
 
 
 @pytest.fixture(scope="module")
@@ -348,23 +304,3 @@ def photograph_in_every_light(page: Page, name: str) -> None:
 def reloaded(page: Page) -> Page:
     page.reload()
     return page
-
-
-def found(pattern: str, text: str) -> str:
-    match = re.search(pattern, text)
-    assert match, f"no {pattern!r} in:\n{text}"
-    return match[1]
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2).is_success
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Any, seconds: float, told: Any = None) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, told() if told else "it did not happen in time"
-        time.sleep(0.5)
