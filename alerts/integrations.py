@@ -112,7 +112,8 @@ def webhook_url() -> str:
 
 def receiver_yaml(integration: Integration, token: str | None) -> str:
     """A receiver to paste as it is; without the token, a placeholder stands in for it."""
-    return f"""receivers:
+    return f"""# All that alertmanager.yml needs. Have you one already? Add the receiver to yours, and a route to it.
+receivers:
   - name: burnline
     webhook_configs:
       - url: {webhook_url()}
