@@ -54,7 +54,7 @@ class UserOut(rest.Output):
     name = serializers.CharField()
     email = serializers.EmailField()
     discipline = serializers.SlugField(source="discipline.slug", default=None, allow_null=True)
-    time_zone = serializers.CharField(help_text="An IANA name; empty until it is known.")
+    time_zone = serializers.SerializerMethodField(help_text="An IANA name; null until it is known.")
     is_admin = serializers.BooleanField()
     is_active = serializers.BooleanField()
     memberships = MembershipOut(many=True)
@@ -62,6 +62,10 @@ class UserOut(rest.Output):
     created_at = rest.Instant()
     updated_at = rest.Instant()
     version = serializers.IntegerField()
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_time_zone(self, user: User) -> str | None:
+        return user.time_zone or None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_api_url(self, user: User) -> str:

@@ -26,6 +26,7 @@ def test_an_admin_adds_somebody_with_their_teams(api: Api, admin: User, payments
     assert dana["email"] == "dana@example.com"
     assert dana["discipline"] == "data_science"
     assert dana["memberships"] == [{"team": "payments", "role": "manager"}]
+    assert dana["time_zone"] is None
     assert not User.objects.get(pk=dana["id"]).has_usable_password()
 
 
