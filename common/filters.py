@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
@@ -176,7 +176,7 @@ class InstantField(forms.Field):
             moment = parse_datetime(str(value).strip().replace(" ", "+") if "T" in str(value) else str(value))
             if moment is None:
                 raise ValueError
-            return from_current_timezone(moment)
+            return from_current_timezone(moment).astimezone(UTC)
         except (ValueError, OverflowError) as exc:
             raise ValidationError("Write a moment such as 2026-03-02T09:00:00Z.") from exc
 

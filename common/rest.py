@@ -109,6 +109,10 @@ def _wanted(field: serializers.Field[Any, Any, Any, Any], value: Any) -> str:
             return "" if isinstance(value, str) else "text"
         case serializers.SlugRelatedField():
             return "" if isinstance(value, str) and value else "a slug"
+        case serializers.ListField() | serializers.DictField():
+            parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+            faults = (_wanted(field.child, part) for part in parts if part is not None)
+            return next((f"{wanted} throughout" for wanted in faults if wanted), "")
     return ""
 
 

@@ -59,13 +59,13 @@ class AnotherIsOpen(DomainError):
 @transaction.atomic
 def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
     """Open an incident by hand. `fields` are Incident's own, the team the service's where none is said; who declares is
-    its first responder. Raises Invalid."""
+    its first responder: by a program only where it is private, as they would not see it otherwise. Raises Invalid."""
     said = {"detected_at": now, **{name: value for name, value in fields.items() if value is not None}}
     moments.check(said, moments.NAMES, now=now)
     if "team" not in said and "service" in said:
         said["team"] = said["service"].team
     incident = open_incident(title, by=by, now=now, opening=(), **said)
-    if by.user is not None and by.token is None:
+    if by.user is not None and (by.token is None or incident.is_private):
         responding.join(incident, by.user, now=now)
     return incident
 

@@ -146,6 +146,7 @@ def test_moments_are_corrected_by_a_manager_of_the_team_with_a_reason(
         {"service": "nowhere"},
         {"links": [{"title": "x", "url": "javascript:alert(1)"}]},
         {"labels": {"a": {"b": 1}}},
+        {"labels": {"a": 1}},
         {"number": 5},
         ["title"],
     ],
@@ -219,6 +220,13 @@ def test_a_private_incident_is_not_there_for_others(
     other = make.incident(payments)
     merge = api(bob).post(f"/api/v1/incidents/{other.number}/status/", {"status": "merged", "merged_into": 99999})
     assert merge.json()["errors"][0]["field"] == "merged_into"
+
+
+def test_who_declares_a_private_incident_by_a_program_sees_it(api: Api, alice: User, charlie: User) -> None:
+    made = api(alice).post("/api/v1/incidents/", {"title": "Credentials leaked", "private": True}).json()
+
+    assert api(alice).get(made["api_url"]).json()["number"] == made["number"]
+    assert api(charlie).get(made["api_url"]).status_code == 404
 
 
 def test_status_moves_and_refusals_name_what_is_allowed(api: Api, alice: User, payments: Team) -> None:
@@ -319,6 +327,7 @@ def test_an_incident_is_found_by_its_number(api: Api, victor: User, several: lis
     "query",
     [
         *("status=new", "severity=sev9", "open=maybe", "drill=2", "label=region", "opened_after=yesterday"),
+        *("opened_after=9999-12-31T23:59:59-14:00", "opened_before=0001-01-01T00:00:00%2B14:00"),
         *("ordering=title", "cursor=x", "page_size=0", "page_size=x", "q=%00", "service=%00"),
     ],
 )
