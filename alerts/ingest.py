@@ -112,6 +112,7 @@ def _take(integration: Integration, notification: Notification, body: bytes, now
     incidents = _lock_incidents(plan, group)
     opened = _find_homes(plan, group, incidents, integration, notification, actor, now)
     written = _write_alerts(integration, group, plan, now)
+    _lend(group, incidents, now)
     touched = _tell(plan, opened, actor, now)
     _follow(group, plan, opened)
     counts = _counts(plan, notification, written)
@@ -323,6 +324,14 @@ def _write_alerts(
         if row.incident_id is not None and got.was == "" and got.incident_id != row.incident_id:
             raise _Overtaken
     return written
+
+
+def _lend(group: Group, incidents: dict[int, Incident], now: datetime) -> None:
+    """What is new to a group whose incident is merged comes back to that one when it is so no more."""
+    incident = incidents.get(group.incident_id or 0)
+    if incident is not None and incident.merged_into_id is not None:
+        new = Alert.objects.filter(group=group, incident=incident.merged_into_id, first_seen_at=now, merged_from=None)
+        new.update(merged_from=incident)
 
 
 def _tell(plan: _Plan, opened: Incident | None, actor: Actor, now: datetime) -> list[int]:

@@ -157,6 +157,10 @@ class Alert(models.Model):
     generator_url = models.TextField(blank=True)
     group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="alerts")
     incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts")
+    # the incident that it goes back to when that one is no longer merged into `incident`
+    merged_from = models.ForeignKey(
+        Incident, null=True, on_delete=models.PROTECT, related_name="alerts_elsewhere", db_index=False
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 
@@ -177,6 +181,8 @@ class Alert(models.Model):
         indexes: ClassVar = [
             # the firing alerts of an incident, and the count of them
             models.Index(fields=["incident"], condition=Q(status="firing"), name="alert_firing"),
+            # what comes back to an incident that was merged
+            models.Index(fields=["merged_from"], condition=Q(merged_from__isnull=False), name="alert_merged"),
             # the list of alerts, newest first
             models.Index(fields=["-starts_at", "-id"], name="alert_newest"),
         ]

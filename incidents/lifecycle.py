@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
@@ -115,12 +116,12 @@ def move(
     merged_into: Incident | None = None,
 ) -> bool:
     """Bring the incident to a status. True when this call moved it, False when it was there already: then nothing is
-    written. `dismissed` needs a reason, `merged` the incident that it goes into, and merging or undoing it a manager of
-    the team. Raises NotAllowed, Invalid, Forbidden."""
+    written. `dismissed` needs a reason, `merged` the incident that it goes into and that takes its alerts until this is
+    undone; both need a manager of the team. Raises NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
         raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
     while True:
-        incident.refresh_from_db(fields=["status", "version", *_MOMENTS.values()])
+        incident.refresh_from_db(fields=["status", "version", "merged_into", *_MOMENTS.values()])
         before = Status(incident.status)
         if before == to:
             return False
@@ -132,6 +133,9 @@ def move(
                 extra={"allowed": [str(status) for status in MOVES[before]]},
             )
         target = _merge_target(incident, merged_into) if to == Status.MERGED else None
+        if before == Status.MERGED:
+            assert incident.merged_into is not None, "a constraint says so"
+            _locked(incident, incident.merged_into)
         changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
         changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
         try:
@@ -150,8 +154,11 @@ def move(
     if target is not None:
         details["into"] = target.number
     timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
+    if before == Status.MERGED:
+        incident.alerts_elsewhere.update(incident=incident, merged_from=None)
     if target is not None:
         incident.merged.update(merged_into=target)
+        _hand_over_alerts(incident, target)
         # Who sees the one need not see the other.
         title = "" if incident.is_private and not target.is_private else incident.title
         timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=title)
@@ -198,8 +205,20 @@ def _merge_target(incident: Incident, into: Incident | None) -> Incident:
     """The incident that this one goes into, both locked, so that two cannot be merged into each other."""
     if into is None:
         raise Invalid("Name the incident that it goes into.", errors=[("merged_into", "Which incident?")])
-    both = Incident.objects.select_for_update().filter(pk__in=(incident.pk, into.pk)).order_by("pk")
-    target = {each.pk: each for each in both}[into.pk]
+    target = _locked(incident, into)[into.pk]
     if target.pk == incident.pk or target.status == Status.MERGED:
         raise Invalid("Choose an incident that is not itself merged.", errors=[("merged_into", "Not into this one.")])
     return target
+
+
+def _locked(*incidents: Incident) -> dict[int, Incident]:
+    """These, read anew, by their primary key; locked in the order that everybody keeps to, before their alerts."""
+    keys = [incident.pk for incident in incidents]
+    return {each.pk: each for each in Incident.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
+
+
+def _hand_over_alerts(incident: Incident, target: Incident) -> None:
+    """What fires in the one fires in the other from now on; each alert knows where it goes back to. Those of a private
+    incident stay, where who sees the other would see them."""
+    if target.is_private or not incident.is_private:
+        incident.alerts.update(merged_from=Coalesce("merged_from_id", "incident_id"), incident=target)

@@ -203,6 +203,52 @@ def test_the_alerts_of_a_merged_incident_go_where_it_went(source: Integration, b
     assert "alerts_fired" in kinds(target)
 
 
+def test_merging_moves_the_alerts_and_undoing_it_brings_them_back(source: Integration, bob: Any) -> None:
+    def firing(incident: Incident) -> set[str]:
+        return set(incident.alerts.firing().values_list("name", flat=True))
+
+    deliver(source, make.alert("A"), make.alert("B"))
+    merged, target = only(), make.incident()
+    lifecycle.move(merged, Status.MERGED, by=make.person(bob), now=later(1), merged_into=target)
+    assert (firing(merged), firing(target)) == (set(), {"A", "B"})
+
+    deliver(source, make.alert("A", status="resolved", ends_at=later(2)), make.alert("C", starts_at=later(2)), minute=2)
+    assert firing(target) == {"B", "C"}
+    assert "all_clear" not in kinds(target)
+
+    lifecycle.move(merged, Status.TRIGGERED, by=make.person(bob), now=later(3))
+    assert (firing(merged), firing(target)) == ({"B", "C"}, set())
+    assert deliver(source, make.alert("D", starts_at=later(4)), minute=4).incidents == [merged.number]
+
+
+def test_alerts_come_back_to_where_they_were_when_what_was_merged_is_merged_again(
+    source: Integration, bob: Any
+) -> None:
+    by = make.person(bob)
+    deliver(source, make.alert("A"), groupKey="one")
+    deliver(source, make.alert("B"), groupKey="two")
+    first, second = Incident.objects.order_by("number")
+    last = make.incident()
+    lifecycle.move(first, Status.MERGED, by=by, now=later(1), merged_into=second)
+    lifecycle.move(second, Status.MERGED, by=by, now=later(2), merged_into=last)
+    assert last.alerts.count() == 2
+
+    lifecycle.move(second, Status.TRIGGERED, by=by, now=later(3))
+    lifecycle.move(first, Status.TRIGGERED, by=by, now=later(4))
+
+    assert [list(each.alerts.values_list("name", flat=True)) for each in (first, second, last)] == [["A"], ["B"], []]
+
+
+def test_the_alerts_of_a_private_incident_are_not_shown_to_more_people(source: Integration, bob: Any) -> None:
+    deliver(source, make.alert("A"))
+    Incident.objects.update(is_private=True)
+    secret, target = only(), make.incident()
+
+    lifecycle.move(secret, Status.MERGED, by=make.person(bob), now=later(1), merged_into=target)
+
+    assert (secret.alerts.count(), target.alerts.count()) == (1, 0)
+
+
 def test_labels_name_service_team_and_severity(source: Integration, search: Any) -> None:
     service = make.service("ranker", search)
 
