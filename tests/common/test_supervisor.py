@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from common.supervisor import Program, Supervisor
+from common.supervisor import STOP_SIGNALS, Program, Supervisor
 
 
 def test_what_dies_is_started_again(tmp_path: Path) -> None:
@@ -90,8 +90,27 @@ def test_what_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     assert not _runs(_pids(said)[0])
 
 
+@pytest.fixture
+def handlers_as_at_a_terminal() -> Iterator[None]:
+    """Whoever runs the tests under nohup has them ignore SIGHUP."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_under_nohup_it_goes_on_when_the_terminal_closes(tmp_path: Path, handlers_as_at_a_terminal: None) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    with Supervisor([Program("sleeper", _sleeper(tmp_path / "pids"))]) as supervisor:
+        with _in(0.2, lambda: os.kill(os.getpid(), signal.SIGHUP)):
+            supervisor.watch(seconds=0.6)
+
+        assert not supervisor.asked_to_stop
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_watch(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_the_watch(tmp_path: Path, number: signal.Signals, handlers_as_at_a_terminal: None) -> None:
     before = signal.getsignal(number)
 
     with Supervisor([Program("sleeper", _sleeper(tmp_path / "pids"))]) as supervisor:
