@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from catalog.models import Model, Service
@@ -91,9 +92,14 @@ class _AboutForm(Form):
 
 
 class DeclareForm(_AboutForm):
-    started_at = Moment(required=False, label="Impact began", help_text="Empty: not known yet.")
+    started_at = Moment(required=False, label="Impact began")
 
     field_order = ("title", "severity", "kind", "service", "model", "team", "started_at", "summary")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zone = timezone.get_current_timezone()
+        self.fields["started_at"].help_text = f"In your zone, {zone}. Empty: not known yet."
 
 
 class EditForm(_AboutForm, ChangeForm):
