@@ -51,6 +51,10 @@ class PasswordForm(PasswordChangeForm):
 
     field_order = ["old_password", "new_password1", "new_password2"]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)  # it is the second form of its page
+
 
 class TokenForm(Form):
     name = forms.CharField(max_length=100, help_text="Which program it is for.")
