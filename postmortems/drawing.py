@@ -152,8 +152,9 @@ def _how_far_known(burned: Impact) -> str:
     if burned.share is None:
         no_traffic = burned.status == Status.NO_TRAFFIC
         words.append("unknown: there was no traffic" if no_traffic else "unknown: there is no data to tell")
-    elif burned.share_low is not None and burned.share_high is not None and burned.share_low != burned.share_high:
-        words.append(f"between {percent(burned.share_low)} and {percent(burned.share_high)}")
+    elif burned.share_low is not None and burned.share_high is not None:
+        low, high = percent(burned.share_low), percent(burned.share_high)
+        words += [f"between {low} and {high}"] if low != high else []
     words.append("provisional" if burned.provisional else "final")
     return "; ".join(words)
 
