@@ -68,10 +68,15 @@ class ModelOut(rest.Output):
     name = serializers.CharField()
     service = serializers.SlugField(source="service.slug", default=None, allow_null=True)
     team = serializers.SlugField(source="team.slug", default=None, allow_null=True)
+    url = serializers.SerializerMethodField()
     api_url = serializers.SerializerMethodField()
     created_at = rest.Instant()
     updated_at = rest.Instant()
     version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, model: Model) -> str:
+        return rest.page_url(reverse("service-list"))
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_api_url(self, model: Model) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -58,6 +59,7 @@ class UserOut(rest.Output):
     is_admin = serializers.BooleanField()
     is_active = serializers.BooleanField()
     memberships = MembershipOut(many=True)
+    url = serializers.SerializerMethodField()
     api_url = serializers.SerializerMethodField()
     created_at = rest.Instant()
     updated_at = rest.Instant()
@@ -66,6 +68,10 @@ class UserOut(rest.Output):
     @extend_schema_field({"type": "string", "nullable": True})
     def get_time_zone(self, user: User) -> str | None:
         return user.time_zone or None
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, user: User) -> str:
+        return rest.page_url(reverse("people-list"))
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_api_url(self, user: User) -> str:
@@ -112,10 +118,15 @@ class UserChange(rest.Input):
 class TeamOut(rest.Output):
     slug = serializers.SlugField()
     name = serializers.CharField()
+    url = serializers.SerializerMethodField()
     api_url = serializers.SerializerMethodField()
     created_at = rest.Instant()
     updated_at = rest.Instant()
     version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, team: Team) -> str:
+        return rest.page_url(reverse("team-list"))
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_api_url(self, team: Team) -> str:

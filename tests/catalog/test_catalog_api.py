@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.test import Client
 
 from people.models import Team, User
 from tests import make
@@ -95,3 +99,16 @@ def test_a_list_of_services_costs_the_same_however_many(
 
     with django_assert_max_num_queries(5):
         assert len(client.get("/api/v1/services/").json()["results"]) == 11
+
+
+def test_everything_says_on_which_page_a_member_finds_it(
+    api: Api, client: Client, victor: User, payments: Team
+) -> None:
+    make.service("checkout", payments)
+    make.model("fraud", payments)
+    client.force_login(victor)
+
+    for kind in ("services", "models", "teams", "users"):
+        shown = api(victor).get(f"/api/v1/{kind}/").json()["results"][0]
+        assert shown["url"].startswith(f"{settings.ENV.public_url}/")
+        assert client.get(urlsplit(shown["url"]).path).status_code == 200
