@@ -326,6 +326,11 @@ def _people(incident: Incident, roles: Sequence[RoleAssignment], actor: Actor) -
     )
 
 
+def firing(incident: Incident) -> int:
+    """How many of its alerts fire."""
+    return incident.alerts.firing().count()
+
+
 def _alerts(incident: Incident) -> tuple[list[AlertGroup], int]:
     """Groups by name, what fires first, with the latest instances of all; and how many names are left out."""
     counted = list(

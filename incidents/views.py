@@ -93,8 +93,12 @@ def incident_moments(request: SignedInRequest, number: int) -> HttpResponse:
 @require_POST
 def incident_acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     incident = incident_for(request.actor, number)
-    lifecycle.acknowledge(incident, by=request.actor, now=timezone.now())
-    messages.success(request, f"{incident} is yours.")
+    try:
+        lifecycle.acknowledge(incident, by=request.actor, now=timezone.now())
+    except lifecycle.AlreadyHandled as first:
+        messages.warning(request, first.message)
+    else:
+        messages.success(request, f"{incident} is yours.")
     return redirect(incident)
 
 
@@ -117,6 +121,10 @@ def incident_status(request: SignedInRequest, number: int) -> HttpResponse:
             )
             state = "is" if moved else "was already"
             messages.success(request, f"{incident} {state} {to.label.lower()}.")
+            if moved and to == Status.RESOLVED and (firing := queries.firing(incident)):
+                messages.warning(
+                    request, f"{firing} alert{'s' if firing > 1 else ''} of it still fire{'' if firing > 1 else 's'}."
+                )
             return redirect(incident)
     return _page(request, incident_for(request.actor, number), now, status=form)
 

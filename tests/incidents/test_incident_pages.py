@@ -112,25 +112,36 @@ def test_who_was_sent_from_a_private_incident_sees_it_no_longer(
 def test_the_second_person_is_told_it_is_taken(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
     browser(alice).post(f"/incidents/{incident.number}/acknowledge/")
 
-    response = browser(bob).post(
-        f"/incidents/{incident.number}/acknowledge/",
-        headers={"Referer": f"http://testserver/incidents/{incident.number}/"},
+    response = browser(bob).post(f"/incidents/{incident.number}/acknowledge/", follow=True)
+
+    assert response.redirect_chain == [(f"/incidents/{incident.number}/", 302)]
+    page = response.content.decode()
+    assert "already taken by Alice" in page
+    assert "is yours" not in page
+
+
+@pytest.mark.parametrize(
+    ("tried_on", "leads_back"), [("http://testserver/incidents/", True), ("https://evil.example/", False)]
+)
+def test_a_refusal_leads_back_to_the_page_it_was_tried_on_and_to_no_other_site(
+    browser: Browser, incident: Incident, alice: User, tried_on: str, leads_back: bool
+) -> None:
+    response = browser(alice).post(
+        f"/incidents/{incident.number}/status/", {"status": "closed"}, headers={"Referer": tried_on}
     )
 
     assert response.status_code == 409
+    assert (f'href="{tried_on}"' in response.content.decode()) is leads_back
+
+
+def test_who_resolves_is_told_what_still_fires(browser: Browser, payments: Team, alice: User) -> None:
+    incident = make.fired(make.integration(team=payments)[0], make.alert("PaymentsFail"))
+
+    response = browser(alice).post(f"/incidents/{incident.number}/status/", {"status": "resolved"}, follow=True)
+
     page = response.content.decode()
-    assert "already taken by Alice" in page
-    assert f'href="http://testserver/incidents/{incident.number}/"' in page
-
-
-def test_a_refusal_leads_back_to_no_other_site(browser: Browser, incident: Incident, alice: User, bob: User) -> None:
-    browser(alice).post(f"/incidents/{incident.number}/acknowledge/")
-
-    response = browser(bob).post(
-        f"/incidents/{incident.number}/acknowledge/", headers={"Referer": "https://evil.example/"}
-    )
-
-    assert "evil.example" not in response.content.decode()
+    assert "is resolved." in page
+    assert "1 alert of it still fires." in page
 
 
 def test_one_primary_button_leads_from_alert_to_postmortem(browser: Browser, incident: Incident, alice: User) -> None:
