@@ -21,12 +21,12 @@ def refusal(request: HttpRequest, error: DomainError) -> HttpResponse:
         "message": error.message,
         "errors": error.errors,
         "allowed": error.extra.get("allowed"),
-        "back": _where_it_was_tried(request),
+        "back": tried_on(request),
     }
     return render(request, "errors/error.html", context, status=error.status)
 
 
-def _where_it_was_tried(request: HttpRequest) -> str:
+def tried_on(request: HttpRequest) -> str:
     """The page of ours whose form was refused, or nothing."""
     page = request.headers.get("Referer", "")
     is_ours = url_has_allowed_host_and_scheme(page, {request.get_host()}, require_https=request.is_secure())

@@ -6,12 +6,14 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import timezone
 from rest_framework.views import APIView
 
+from common.pages import tried_on
 from people import access, actors
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
@@ -60,7 +62,10 @@ class ByMatrix:
         if verdict is access.Verdict.ALLOWED:
             return None
         if verdict is access.Verdict.UNKNOWN_ACTOR:
-            return redirect_to_login(request.get_full_path() if request.method in ("GET", "HEAD") else "/")
+            if request.method in ("GET", "HEAD"):
+                return redirect_to_login(request.get_full_path())
+            messages.warning(request, "You were no longer signed in, so nothing was changed.")
+            return redirect_to_login(tried_on(request) or "/")
         if verdict is access.Verdict.NO_SUCH_METHOD:
             return HttpResponseNotAllowed(access.methods_of(route))
         raise PermissionDenied("Your role does not allow this.")
