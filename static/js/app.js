@@ -51,6 +51,15 @@ function say(text) {
   corner.replaceChildren(message);
 }
 
+// A second click does not send a form twice; after a while it may, as the first may have got lost.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  form.dataset.sent = "yes";
+  setTimeout(() => delete form.dataset.sent, 3000);
+});
+
 document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest(".message").remove();
   for (const menu of document.querySelectorAll("details.menu[open]")) {
