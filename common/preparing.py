@@ -25,6 +25,12 @@ def prepare() -> None:
         _collect_static()
 
 
+def migrate() -> None:
+    """The database alone, for commands that serve nothing. Several processes may call it at once."""
+    with _one_at_a_time():
+        _migrate()
+
+
 def _migrate() -> None:
     """Apply what is missing. Refuses a database that a newer version has migrated further."""
     executor = MigrationExecutor(connection)

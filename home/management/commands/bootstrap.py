@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from common import preflight, preparing, serving
 from common.errors import DomainError
 from home.bootstrap import bootstrap
 
@@ -19,7 +21,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            made = bootstrap(now=timezone.now(), rotate=options["rotate"])
+            with serving.in_one_line():
+                preflight.check_data_folder(str(settings.ENV.data_dir))
+                preparing.migrate()
+                made = bootstrap(now=timezone.now(), rotate=options["rotate"])
         except DomainError as exc:
             raise CommandError(exc.message) from exc
         if options["json"]:
