@@ -39,6 +39,13 @@ class Actor:
         return self.source or None
 
 
+# A scope includes the lesser ones.
+_INCLUDED = {
+    Token.Scope.READ.value: {"read"},
+    Token.Scope.WRITE.value: {"read", "write"},
+    Token.Scope.ADMIN.value: {"read", "write", "admin"},
+}
+
 SYSTEM = Actor(ActorType.SYSTEM, "Burnline")
 
 
@@ -47,7 +54,8 @@ def person(user: User) -> Actor:
 
 
 def bot(token: Token) -> Actor:
-    return Actor(ActorType.BOT, token.name, user=token.owner, token=token, scopes=frozenset(token.scopes))
+    scopes = frozenset(included for scope in token.scopes for included in _INCLUDED[scope])
+    return Actor(ActorType.BOT, token.name, user=token.owner, token=token, scopes=scopes)
 
 
 def alerts_from(slug: str, name: str) -> Actor:

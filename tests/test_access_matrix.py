@@ -85,6 +85,8 @@ LEVEL = {Act.SELF: 1, Act.READ: 1, Act.RESPOND: 2, Act.MANAGE: 3, Act.ADMINISTER
 SCOPE = {Act.READ: "read", Act.RESPOND: "write", Act.MANAGE: "write", Act.ADMINISTER: "admin"}
 EVERYTHING = frozenset({"read", "write", "admin"})
 
+INCLUDED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "write", "admin"}}  # by each scope
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -131,7 +133,8 @@ def caller(request: pytest.FixtureRequest, payments: Team, search: Team) -> Call
 
     def by_token(user: User, level: int, *scopes: str) -> Caller:
         chosen = scopes or tuple(EVERYTHING)
-        return Caller(level, user, make.token(user, chosen)[1], frozenset(chosen))
+        rights = frozenset(lesser for scope in chosen for lesser in INCLUDED[scope])
+        return Caller(level, user, make.token(user, chosen)[1], rights)
 
     match name:
         case "anonymous":
@@ -153,7 +156,7 @@ def caller(request: pytest.FixtureRequest, payments: Team, search: Team) -> Call
         case "admin's read token":
             return by_token(make.user("Admin", is_admin=True), 4, "read")
         case "admin's write token":
-            return by_token(make.user("Admin", is_admin=True), 4, "read", "write")
+            return by_token(make.user("Admin", is_admin=True), 4, "write")
         case "responder's write token":
             return by_token(make.user("Alice", {payments: "responder"}), 2, "write")
         case "revoked token":
