@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -44,7 +44,11 @@ class Contended(DomainError):
 
 
 class _Overtaken(Exception):
-    """Another delivery changed what this one was planned upon."""
+    """Something else changed what this delivery was planned upon. `incidents` are to be locked too, the next time."""
+
+    def __init__(self, incidents: Iterable[int] = ()) -> None:
+        super().__init__()
+        self.incidents = set(incidents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +80,18 @@ def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
         raise
+    further: set[int] = set()
     for _ in range(_TRIES):
         try:
             with transaction.atomic(durable=True):
-                return _take(integration, notification, body, now)
-        except _Overtaken:
-            continue
+                return _take(integration, notification, body, further, now)
+        except _Overtaken as exc:
+            further |= exc.incidents
         except IntegrityError as exc:
             if not _is_race(exc):
                 raise
+            # Such as an incident of this group that people have reopened, after the group had gone on to another.
+            further |= _open_of_group(integration, notification)
     raise Contended("The same alerts are being delivered from several sides. Send again.")
 
 
@@ -106,11 +113,13 @@ def refuse(
     )
 
 
-def _take(integration: Integration, notification: Notification, body: bytes, now: datetime) -> Receipt:
+def _take(
+    integration: Integration, notification: Notification, body: bytes, further: Collection[int], now: datetime
+) -> Receipt:
     actor = alerts_from(integration.slug, integration.name)
     group = _lock_group(integration, notification, now)
     plan = _plan(integration, notification, now)
-    incidents = _lock_incidents(plan, group)
+    incidents = _lock_incidents(plan, group, further)
     opened = _find_homes(plan, group, incidents, integration, notification, actor, now)
     written = _write_alerts(integration, group, plan, now)
     _lend(group, incidents, now)
@@ -135,7 +144,7 @@ def _take(integration: Integration, notification: Notification, body: bytes, now
 
 def _lock_group(integration: Integration, notification: Notification, now: datetime) -> Group:
     """The group's row, made where it is new, and locked."""
-    key_hash = sha256(notification.group_key.encode()).hexdigest()
+    key_hash = _hash_of(notification)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at) "
@@ -198,22 +207,22 @@ def _known(integration: Integration, alerts: Sequence[payload.Alert]) -> dict[Id
     return known
 
 
-def _lock_incidents(plan: _Plan, group: Group) -> dict[int, Incident]:
-    """Every incident that this delivery may touch, locked by id; a merged one brings the one that it went into."""
-    missing = {
+def _lock_incidents(plan: _Plan, group: Group, further: Collection[int]) -> dict[int, Incident]:
+    """Every incident that this delivery may touch, locked by id. A merged one brings the one that it went into: where
+    that is not among them, all begins anew, as it may come before those that are locked."""
+    wanted = {
         instance.incident_id
         for verdict in plan.verdicts.values()
         for instance in (verdict.was_open, verdict.is_open, *verdict.delivered)
         if instance and instance.incident_id
-    }
+    } | set(further)
     if group.incident_id:
-        missing.add(group.incident_id)
-    found: dict[int, Incident] = {}
-    while missing:
-        # Usually once round; again only where one of them was merged into another that is not locked yet.
-        locked = Incident.objects.select_for_update().filter(pk__in=missing | set(found)).order_by("pk")
-        found = {incident.pk: incident for incident in locked}
-        missing = {i.merged_into_id for i in found.values() if i.merged_into_id} - set(found)
+        wanted.add(group.incident_id)
+    if not wanted:
+        return {}
+    found = {i.pk: i for i in Incident.objects.select_for_update().filter(pk__in=wanted).order_by("pk")}
+    if missing := {i.merged_into_id for i in found.values() if i.merged_into_id} - set(found):
+        raise _Overtaken(missing)
     return found
 
 
@@ -232,7 +241,9 @@ def _find_homes(
         incident = incidents.get(pk or 0)
         return incidents.get(incident.merged_into_id) if incident and incident.merged_into_id else incident
 
-    of_group = effective(group.incident_id)
+    key = _correlation_key(group)
+    of_group = next((i for i in incidents.values() if i.is_open and i.correlation_key == key), None)
+    of_group = of_group or effective(group.incident_id)
     homeless: list[tuple[Identity, payload.Alert]] = []
     fired = dict(plan.fired)
     for identity, verdict in plan.verdicts.items():
@@ -292,7 +303,7 @@ def _open(
         opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, now, data=_listed(alerts))],
         started_at=min(now, *(alert.starts_at for alert in alerts)),
         detected_at=now,
-        correlation_key=f"{integration.pk}:{group.key_hash}",
+        correlation_key=_correlation_key(group),
         **fields,
     )
 
@@ -374,11 +385,24 @@ def _link_slos(plan: _Plan, actor: Actor, now: datetime) -> None:
 
 
 def _follow(group: Group, plan: _Plan, opened: Incident | None) -> None:
-    """Point the group at the incident of its next alerts: the one that was opened, or the open one of its alerts."""
-    homes = [opened] if opened else [i for i in plan.home.values() if i.is_open]
-    if homes and (opened or group.incident_id is None):
-        group.incident = homes[0]
-        Group.objects.filter(pk=group.pk).update(incident=homes[0])
+    """Point the group at the incident of its next alerts: the one that was opened, or the open one of its alerts where
+    it has none, or where it is the group's own."""
+    key = _correlation_key(group)
+    open_ones = [opened] if opened else [i for i in plan.home.values() if i.is_open]
+    own = [i for i in open_ones if group.incident_id is None or i.correlation_key == key]
+    if own and own[0].pk != group.incident_id:
+        group.incident = own[0]
+        Group.objects.filter(pk=group.pk).update(incident=own[0])
+
+
+def _correlation_key(group: Group) -> str:
+    return f"{group.integration_id}:{group.key_hash}"
+
+
+def _open_of_group(integration: Integration, notification: Notification) -> set[int]:
+    """The open incident with the group's own correlation key, if there is one."""
+    group = Group(integration=integration, key_hash=_hash_of(notification))
+    return set(Incident.objects.open().filter(correlation_key=_correlation_key(group)).values_list("pk", flat=True))
 
 
 def _counts(
@@ -400,6 +424,10 @@ def _counts(
                 counts["unchanged"] += 1
     counts["unchanged"] += len(notification.alerts) - len(plan.sent)
     return {"received": notification.received, **counts, "quarantined": len(notification.quarantined)}
+
+
+def _hash_of(notification: Notification) -> str:
+    return sha256(notification.group_key.encode()).hexdigest()
 
 
 def _keep(body: bytes) -> bytes:

@@ -319,3 +319,24 @@ def test_an_slo_named_by_a_label_is_linked(source: Integration) -> None:
     link = only().slo_links.get()
     assert (link.slo, link.origin) == (slo, "label")
     assert Entry.objects.filter(kind="slo_linked").count() == 1
+
+
+def test_an_incident_that_people_reopened_takes_its_groups_alerts_again(source: Integration, bob: Any) -> None:
+    by = make.person(bob)
+    after = settings.ENV.reopen_window / 60 + 10
+    deliver(source, make.alert())
+    first = only()
+    deliver(source, make.alert(status="resolved", ends_at=later(1)), minute=1)
+    lifecycle.move(first, Status.RESOLVED, by=by, now=later(2))
+    deliver(source, make.alert(starts_at=later(after)), minute=after)
+    second = Incident.objects.latest("number")
+    deliver(source, make.alert(starts_at=later(after), status="resolved", ends_at=later(after + 1)), minute=after + 1)
+    lifecycle.move(second, Status.RESOLVED, by=by, now=later(after + 2))
+    lifecycle.move(first, Status.ACKNOWLEDGED, by=by, now=later(after + 3))
+
+    taken = deliver(source, make.alert(starts_at=later(after + 4)), minute=after + 4)
+    joined = deliver(source, make.alert("B", starts_at=later(after + 5)), minute=after + 5)
+
+    assert first.number != second.number
+    assert taken.incidents == joined.incidents == [first.number]
+    assert Alert.objects.filter(status="firing", incident=first).count() == 2
