@@ -110,6 +110,20 @@ def test_an_attempt_counts_within_its_window_and_then_no_more(db: None) -> None:
     assert Throttle.objects.get().count == 3
 
 
+@pytest.mark.parametrize(
+    ("tried_on", "led_to"),
+    [("http://testserver/incidents/7/", "http://testserver/incidents/7/"), ("https://evil.example/", "/")],
+)
+def test_who_is_no_longer_signed_in_is_told_so_and_led_back_to_what_they_did(
+    client: Client, db: None, tried_on: str, led_to: str
+) -> None:
+    response = client.post("/incidents/7/note/", {"text": "…"}, headers={"Referer": tried_on}, follow=True)
+
+    page = response.content.decode()
+    assert "nothing was changed" in page
+    assert f'name="next" value="{led_to}"' in page
+
+
 def test_signing_out_is_a_press_and_not_a_link(client: Client, alice: User) -> None:
     client.force_login(alice)
     assert client.get("/sign-out/").status_code in (403, 405)
