@@ -179,6 +179,17 @@ def test_the_target_of_a_merge_says_what_came_into_it(payments: Any, bob: Any) -
     assert incident.merged_into is None
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_private", [True, False])
+def test_the_title_of_a_private_incident_stays_where_it_is(payments: Any, bob: Any, is_private: bool) -> None:
+    incident = make.incident(payments, "Credentials leaked", is_private=True)
+    target = make.incident(payments, "The whole", is_private=is_private)
+
+    move(incident, "merged", bob, merged_into=target)
+
+    assert target.entries.get(kind="merged_in").data == {"incident": incident.number, "title": ""}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_numbers_have_no_gaps_when_many_declare_at_once(payments: Any) -> None:
     def declare(n: int) -> int:
