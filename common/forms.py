@@ -58,3 +58,14 @@ def choosable(form: forms.Form, name: str) -> forms.ModelChoiceField[Any]:
     field = form.fields[name]
     assert isinstance(field, forms.ModelChoiceField)
     return field
+
+
+def labels_of(text: str) -> dict[str, str]:
+    """What stands in lines of name=value. Raises ValidationError."""
+    labels = {}
+    for line in filter(str.strip, text.splitlines()):
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise forms.ValidationError(f"“{line.strip()[:60]}” is not of the form name=value.")
+        labels[name.strip()] = value.strip()
+    return labels

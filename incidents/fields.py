@@ -11,7 +11,7 @@ from django.db.models import F
 
 from common.errors import Invalid, VersionMoved
 from common.text import storable, storable_json
-from incidents import moments, timeline
+from incidents import moments, sizes, timeline
 from incidents.models import Entry, Incident
 from people import access
 from people.actors import Actor
@@ -37,7 +37,8 @@ def change(
     """Set fields and moments; one entry for each that differs. False when nothing does.
 
     `version` is the one that the caller has seen: VersionMoved when it is no longer that. Moments, privacy and drill
-    are for managers of the team, and a moment needs a `reason`. Raises Invalid, Forbidden, VersionMoved.
+    are for managers of the team, and so is the team of a private incident, as its managers see it; a moment needs a
+    `reason`. Raises Invalid, Forbidden, VersionMoved.
     """
     Incident.objects.select_for_update().filter(pk=incident.pk).exists()
     incident.refresh_from_db()
@@ -47,7 +48,7 @@ def change(
     different = {name: value for name, value in cleaned.items() if getattr(incident, name) != value}
     if not different:
         return False
-    if any(name in _FOR_MANAGERS for name in different):
+    if any(name in _FOR_MANAGERS for name in different) or ("team" in different and incident.is_private):
         access.require(by, access.Act.MANAGE, incident.team)
     _check(incident, different, now, reason)
     drafts = [
@@ -67,6 +68,7 @@ def change(
 def _check(incident: Incident, different: Mapping[str, Any], now: datetime, reason: str) -> None:
     if "title" in different and not different["title"].strip():
         raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
+    sizes.check(different)
     changed = [name for name in MOMENTS if name in different]
     if not changed:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from catalog.models import Model, Service
-from common.forms import ChangeForm, Form
+from common.forms import ChangeForm, Form, labels_of
 from incidents import moments
 from incidents.filters import IncidentFilter
 from incidents.models import Entry, Incident
@@ -28,7 +27,6 @@ _SHOWN = {
     "resolved": "Incidents that are over",
     "all": "All incidents",
 }
-_LABEL = re.compile(r"\s*([^=\s][^=]*?)\s*=\s*(.*?)\s*")
 
 
 class Moment(forms.DateTimeField):
@@ -130,13 +128,7 @@ class EditForm(_AboutForm, ChangeForm):
             del self.fields["is_private"], self.fields["is_drill"]
 
     def clean_labels(self) -> dict[str, str]:
-        labels = {}
-        for line in filter(str.strip, self.cleaned_data["labels"].splitlines()):
-            match = _LABEL.fullmatch(line)
-            if match is None:
-                raise forms.ValidationError(f"“{line[:60]}” is not of the form name=value.")
-            labels[match[1]] = match[2]
-        return labels
+        return labels_of(self.cleaned_data["labels"])
 
     def clean_links(self) -> list[dict[str, str]]:
         links = []
@@ -144,7 +136,7 @@ class EditForm(_AboutForm, ChangeForm):
             url, _, title = line.strip().partition(" ")
             if not web_address(url):
                 raise forms.ValidationError(f"“{url[:60]}” is no address that begins with http:// or https://.")
-            links.append({"title": title.strip() or url, "url": url})
+            links.append({"title": title.strip() or url[:200], "url": url})
         return links
 
 

@@ -10,7 +10,7 @@ from django import forms
 
 from catalog import access
 from catalog.models import Model, Service
-from common.forms import ChangeForm, Form, choosable
+from common.forms import ChangeForm, Form, choosable, labels_of
 from people.actors import Actor
 from slos.models import Slo
 
@@ -59,10 +59,7 @@ class _SloForm(Form):
         return number / 100 if text.endswith("%") or number > 1 else number
 
     def clean_labels(self) -> dict[str, str]:
-        pairs = [line.partition("=") for line in self.cleaned_data["labels"].splitlines() if line.strip()]
-        if any(not equals or not name.strip() for name, equals, _ in pairs):
-            raise forms.ValidationError("Write each as name=value, on a line of its own.")
-        return {name.strip(): value.strip() for name, _, value in pairs}
+        return labels_of(self.cleaned_data["labels"])
 
     def clean(self) -> dict[str, Any]:
         """The window as the domain reads it."""

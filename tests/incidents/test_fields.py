@@ -89,6 +89,36 @@ def test_privacy_is_for_managers(incident: Incident, alice: Any, bob: Any) -> No
     assert Incident.objects.for_actor(make.person(bob)).exists()
 
 
+def test_who_sees_a_private_incident_is_for_its_managers_to_say(
+    payments: Any, search: Any, alice: Any, bob: Any
+) -> None:
+    incident = make.incident(payments, by=alice, is_private=True)
+
+    with pytest.raises(Forbidden):
+        change(incident, alice, team=search)
+    incident.refresh_from_db()
+    assert incident.team == payments
+
+    assert change(incident, bob, team=search)
+
+
+@pytest.mark.parametrize(
+    "much",
+    [
+        {"summary": "a" * 20_001},
+        {"labels": {str(n): "" for n in range(101)}},
+        {"labels": {"a": "b" * 4001}},
+        {"links": [{"title": "a", "url": f"https://example.com/{n}"} for n in range(51)]},
+        {"links": [{"title": "a", "url": "https://example.com/" + "a" * 2000}]},
+    ],
+)
+def test_an_incident_says_no_more_of_itself_than_people_read(incident: Incident, alice: Any, much: Any) -> None:
+    with pytest.raises(Invalid):
+        change(incident, alice, **much)
+    with pytest.raises(Invalid):
+        make.incident(by=alice, **much)
+
+
 def test_a_link_that_is_added_is_told_as_such_and_one_that_goes_as_a_change(incident: Incident, alice: Any) -> None:
     one, two = ({"title": name, "url": f"https://example.com/{name}"} for name in ("one", "two"))
     change(incident, alice, links=[one])
