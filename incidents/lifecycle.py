@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
-from incidents import moments, responding, timeline
+from incidents import moments, responding, sizes, timeline
 from incidents.models import Counter, Entry, Incident
 from people import access
 from people.actors import Actor
@@ -63,6 +63,7 @@ def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
     its first responder: by a program only where it is private, as they would not see it otherwise. Raises Invalid."""
     said = {"detected_at": now, **{name: value for name, value in fields.items() if value is not None}}
     moments.check(said, moments.NAMES, now=now)
+    sizes.check(said)
     if "team" not in said and "service" in said:
         said["team"] = said["service"].team
     incident = open_incident(title, by=by, now=now, opening=(), **said)
@@ -159,8 +160,8 @@ def move(
     if target is not None:
         incident.merged.update(merged_into=target)
         _hand_over_alerts(incident, target)
-        # Who sees the one need not see the other.
-        title = "" if incident.is_private and not target.is_private else incident.title
+        # Who sees the one need not see the other, be it private or not.
+        title = "" if incident.is_private else incident.title
         timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=title)
     if to == Status.ACKNOWLEDGED and by.user is not None and by.token is None:
         responding.join(incident, by.user, now=now)
@@ -202,10 +203,11 @@ def _moments(to: Status, now: datetime) -> dict[str, datetime | None]:
 
 
 def _merge_target(incident: Incident, into: Incident | None) -> Incident:
-    """The incident that this one goes into, both locked, so that two cannot be merged into each other."""
+    """The incident that this one goes into, both locked, so that two cannot be merged into each other; and with them
+    those that were merged into this one, which go along."""
     if into is None:
         raise Invalid("Name the incident that it goes into.", errors=[("merged_into", "Which incident?")])
-    target = _locked(incident, into)[into.pk]
+    target = _locked(incident, into, *incident.merged.all())[into.pk]
     if target.pk == incident.pk or target.status == Status.MERGED:
         raise Invalid("Choose an incident that is not itself merged.", errors=[("merged_into", "Not into this one.")])
     return target

@@ -19,8 +19,9 @@ from people.models import Discipline, Role, User
 def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None = None) -> Responder:
     """Ask somebody to come. Whoever is asked or in already stays as they are, with the discipline that is now named."""
     _must_be_able_to_respond(user)
+    _lock(incident)
     wanted = discipline or user.discipline
-    responder, is_new = Responder.objects.select_for_update().get_or_create(
+    responder, is_new = Responder.objects.get_or_create(
         incident=incident,
         user=user,
         defaults={"discipline": wanted, "state": Responder.State.ASKED, "asked_at": now},
@@ -42,8 +43,9 @@ def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline:
 def join(incident: Incident, user: User, *, now: datetime, discipline: Discipline | None = None) -> Responder:
     """Come in oneself. Harmless when already in."""
     _must_be_able_to_respond(user)
+    _lock(incident)
     wanted = discipline or user.discipline
-    responder, is_new = Responder.objects.select_for_update().get_or_create(
+    responder, is_new = Responder.objects.get_or_create(
         incident=incident,
         user=user,
         defaults={"discipline": wanted, "state": Responder.State.JOINED, "joined_at": now},
@@ -66,6 +68,7 @@ def join(incident: Incident, user: User, *, now: datetime, discipline: Disciplin
 @transaction.atomic
 def leave(responder: Responder, *, by: Actor, now: datetime) -> bool:
     """Go, or be sent home; roles held end with it. False when already gone."""
+    _lock(responder.incident)
     claimed = (
         Responder.objects.filter(id=responder.id)
         .exclude(state=Responder.State.LEFT)
@@ -84,7 +87,7 @@ def leave(responder: Responder, *, by: Actor, now: datetime) -> bool:
 @transaction.atomic
 def assign_role(incident: Incident, role: Role, user: User, *, by: Actor, now: datetime) -> RoleAssignment:
     """Give somebody a role; they are asked in if they are not there. An exclusive role leaves who held it before."""
-    Incident.objects.select_for_update().get(pk=incident.pk)
+    _lock(incident)
     held = incident.role_assignments.filter(role=role, ended_at=None)
     mine = held.filter(user=user).first()
     if mine is not None:
@@ -114,6 +117,7 @@ def assign_role(incident: Incident, role: Role, user: User, *, by: Actor, now: d
 @transaction.atomic
 def end_role(assignment: RoleAssignment, *, by: Actor, now: datetime) -> bool:
     """Take a role back. False when it had ended already."""
+    _lock(assignment.incident)
     if not RoleAssignment.objects.filter(id=assignment.id, ended_at=None).update(ended_at=now):
         return False
     timeline.record(
@@ -126,6 +130,11 @@ def end_role(assignment: RoleAssignment, *, by: Actor, now: datetime) -> bool:
         user={"id": assignment.user.pk, "name": assignment.user.name},
     )
     return True
+
+
+def _lock(incident: Incident) -> None:
+    """The incident before what belongs to it: everybody's order, so that no two wait for each other."""
+    Incident.objects.select_for_update().filter(pk=incident.pk).exists()
 
 
 def _must_be_able_to_respond(user: User) -> None:

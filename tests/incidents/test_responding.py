@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from common.errors import Invalid
 from incidents import responding
@@ -113,3 +115,23 @@ def test_a_viewer_is_not_asked(incident: Incident, victor: Any, bob: Any) -> Non
         responding.assign_role(incident, make.role("commander"), victor, by=make.person(bob), now=NOW)
 
     assert kinds(incident) == []
+
+
+def test_the_incident_is_locked_before_what_belongs_to_it(incident: Incident, alice: Any, bob: Any) -> None:
+    by, scribe = make.person(bob), make.role("scribe")
+    asked = responding.ask(incident, alice, by=by, now=NOW)
+    held = responding.assign_role(incident, scribe, alice, by=by, now=NOW)
+
+    for act in (
+        lambda: responding.ask(incident, bob, by=by, now=NOW),
+        lambda: responding.join(incident, bob, now=NOW),
+        lambda: responding.end_role(held, by=by, now=NOW),
+        lambda: responding.assign_role(incident, scribe, alice, by=by, now=NOW),
+        lambda: responding.leave(asked, by=by, now=NOW),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            act()
+        said = [query["sql"] for query in captured.captured_queries]
+        locked = next(n for n, sql in enumerate(said) if sql.startswith('SELECT 1 AS "a" FROM "incidents_incident"'))
+        written = next(n for n, sql in enumerate(said) if sql.startswith(("UPDATE", "INSERT")))
+        assert locked < written
