@@ -261,12 +261,14 @@ def _find_homes(
             homeless.append((identity, plan.sent[(*identity, starts_at)]))
         else:
             plan.home[identity] = candidate
-    if not homeless:
-        return None
-    alerts = [alert for _, alert in homeless]
-    opened = _open(integration, group, notification, alerts, actor, now)
-    for identity, _ in homeless:
-        plan.home[identity] = opened
+    opened = None
+    if homeless:
+        opened = _open(integration, group, notification, [alert for _, alert in homeless], actor, now)
+        plan.home |= {identity: opened for identity, _ in homeless}
+    # What comes resolved and was never heard of opens nothing, but is shown with the others of its group.
+    shown_in = opened or (of_group if of_group is not None and of_group.is_open else None)
+    if shown_in is not None:
+        plan.home = dict.fromkeys(plan.verdicts, shown_in) | plan.home
     return opened
 
 

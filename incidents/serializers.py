@@ -129,7 +129,7 @@ class LinkIn(rest.Input):
 
 class IncidentIn(rest.Input):
     title = serializers.CharField(max_length=300)
-    summary = serializers.CharField(max_length=20_000, allow_blank=True, required=False)
+    summary = serializers.CharField(max_length=20_000, allow_blank=True, allow_null=True, required=False)
     severity = serializers.ChoiceField(Incident.Severity.choices, required=False)
     kind = serializers.ChoiceField(Incident.Kind.choices, required=False)
     service = of_service(required=False, allow_null=True)

@@ -103,6 +103,16 @@ def test_a_resolve_of_something_unknown_is_kept_and_opens_nothing(source: Integr
     assert Alert.objects.get().status == "resolved"
 
 
+def test_what_comes_resolved_beside_what_fires_is_shown_in_the_incident(source: Integration) -> None:
+    ended = make.alert("B", status="resolved", ends_at=later(1))
+
+    deliver(source, make.alert("A"), ended)
+    deliver(source, make.alert("A"), make.alert("C", status="resolved", ends_at=later(2)), minute=2)
+
+    assert set(only().alerts.values_list("name", "status")) == {("A", "firing"), ("B", "resolved"), ("C", "resolved")}
+    assert kinds(only()) == ["opened", "alerts_fired"]
+
+
 def test_a_second_alert_of_the_group_joins_the_open_incident(source: Integration) -> None:
     deliver(source, make.alert("A"))
 
