@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from common import etags, rest
 from common.errors import Invalid, VersionMoved
-from incidents import fields, filters, lifecycle, overview, responding, timeline
+from incidents import fields, filters, lifecycle, overview, responding
 from incidents import serializers as shapes
 from incidents.access import incident_for
 from incidents.models import Entry, Incident, Responder
@@ -115,7 +115,7 @@ class Timeline(rest.Resource[Entry]):
         actor = actor_of(request)
         incident = incident_for(actor, number)
         given = self.taken(shapes.EntryIn)
-        entry, is_new = timeline.write(
+        entry, is_new = responding.speak(
             incident,
             Entry.Kind(given["kind"]),
             given["text"],

@@ -66,6 +66,27 @@ def join(incident: Incident, user: User, *, now: datetime, discipline: Disciplin
 
 
 @transaction.atomic
+def speak(
+    incident: Incident,
+    kind: Entry.Kind,
+    text: str,
+    *,
+    by: Actor,
+    now: datetime,
+    at: datetime | None = None,
+    key: str = "",
+    amends: int | None = None,
+) -> tuple[Entry, bool]:
+    """Write on the timeline, as `timeline.write` says; who was asked and now speaks is in."""
+    written = timeline.write(incident, kind, text, by=by, now=now, at=at, key=key, amends=amends)
+    if by.user is not None and by.token is None:
+        waiting = incident.responders.filter(user=by.user, state=Responder.State.ASKED)
+        if waiting.exists():
+            join(incident, by.user, now=now)
+    return written
+
+
+@transaction.atomic
 def leave(responder: Responder, *, by: Actor, now: datetime) -> bool:
     """Go, or be sent home; roles held end with it. False when already gone."""
     _lock(responder.incident)

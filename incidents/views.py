@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from common.errors import Invalid
 from common.forms import Form
-from incidents import fields, impact, lifecycle, queries, responding, steps, timeline
+from incidents import fields, impact, lifecycle, queries, responding, steps
 from incidents.access import incident_for
 from incidents.forms import (
     DeclareForm,
@@ -160,7 +160,7 @@ def incident_note(request: SignedInRequest, number: int) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             kind = Entry.Kind(form.cleaned_data["kind"])
-            timeline.write(incident, kind, form.cleaned_data["text"], by=request.actor, now=now)
+            responding.speak(incident, kind, form.cleaned_data["text"], by=request.actor, now=now)
             return redirect(incident)
     return _page(request, incident, now, note=form)
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from common.errors import Invalid
 from incidents import responding
-from incidents.models import Incident, Responder
+from incidents.models import Entry, Incident, Responder
 from tests import make
 from tests.make import NOW
 
@@ -37,6 +37,16 @@ def test_who_is_asked_comes_in_and_goes(incident: Incident, alice: Any, bob: Any
     assert responder.state == Responder.State.LEFT
     assert (responder.asked_at, responder.joined_at) == (NOW, NOW + timedelta(minutes=2))
     assert kinds(incident) == ["responder_asked", "responder_joined", "responder_left"]
+
+
+def test_who_was_asked_and_speaks_is_in(incident: Incident, alice: Any, bob: Any) -> None:
+    responding.ask(incident, alice, by=make.person(bob), now=NOW)
+
+    responding.speak(incident, Entry.Kind.NOTE, "Looking at the drift report", by=make.person(alice), now=NOW)
+    responding.speak(incident, Entry.Kind.NOTE, "I only read along", by=make.person(bob), now=NOW)
+
+    assert [(r.user, r.state) for r in incident.responders.all()] == [(alice, Responder.State.JOINED)]
+    assert kinds(incident) == ["responder_asked", "note", "responder_joined", "note"]
 
 
 def test_asking_or_joining_twice_says_nothing_new(incident: Incident, alice: Any, bob: Any) -> None:
