@@ -42,7 +42,8 @@ class ManyField(forms.Field):
         if any("\x00" in word for word in value):
             raise ValidationError("U+0000 is in no name.")
         if self.allowed is not None and (unknown := [word for word in value if word not in self.allowed]):
-            raise ValidationError(f"{unknown[0]} is not one of {', '.join(self.allowed)}.")
+            params = {"word": unknown[0], "words": ", ".join(self.allowed)}
+            raise ValidationError("%(word)s is not one of %(words)s.", params=params)
         return value
 
 

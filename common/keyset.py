@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -179,7 +179,7 @@ def _place(cursor: str, queryset: QuerySet[Any], order: Sequence[str]) -> tuple[
 
 
 def _typed(queryset: QuerySet[Any], column: str, value: Any) -> Any:
-    """A value of a cursor as its column has it. Raises ValueError or ValidationError."""
+    """A value of a cursor as its column has it. Raises ValueError, OverflowError or ValidationError."""
     typed = _field(queryset, column).to_python(value)
     match typed:
         case bool() | UUID():
@@ -189,7 +189,7 @@ def _typed(queryset: QuerySet[Any], column: str, value: Any) -> Any:
         case str() if "\x00" not in typed:
             return typed
         case datetime() if typed.tzinfo is not None:
-            return typed
+            return typed.astimezone(UTC)
         case date() if not isinstance(typed, datetime):
             return typed
     raise ValueError("not a value of this column")

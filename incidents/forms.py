@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -35,6 +35,13 @@ class Moment(forms.DateTimeField):
     def __init__(self, **kwargs: Any) -> None:
         attributes = {"type": "datetime-local", "step": "1"}
         super().__init__(widget=forms.DateTimeInput(attrs=attributes, format="%Y-%m-%dT%H:%M:%S"), **kwargs)
+
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment and moment.astimezone(UTC)
+        except OverflowError as exc:  # at the end of time, in another zone
+            raise forms.ValidationError("No moment that can be kept.") from exc
 
 
 class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Iterable, Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -74,6 +74,12 @@ class TokenForm(Form):
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = offered
+
+    def clean_last_day(self) -> date | None:
+        day: date | None = self.cleaned_data["last_day"]
+        if day is not None and day.year == date.max.year:
+            raise forms.ValidationError("That is the end of time: leave it empty.")
+        return day
 
     def expires_at(self) -> datetime | None:
         """The midnight after the last day, in the reader's zone."""
