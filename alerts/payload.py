@@ -15,10 +15,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import orjson
 
+from common import years
 from common.errors import DomainError
 from common.text import shortened, storable
-
-_EARLIEST, _LATEST = 1971, 2200  # years in which an alert can start; year 1 means "not ended"
 
 
 class BadPayload(DomainError):
@@ -150,13 +149,13 @@ def _sorted_out(whole: _Whole, alerts: list[tuple[int, Alert]], quarantined: lis
     for position, alert in alerts:
         try:
             alert.starts_at = alert.starts_at.astimezone(UTC)
-            if alert.ends_at is not None:
+            if alert.ends_at is not None:  # year 1 means "not ended"
                 alert.ends_at = None if alert.ends_at.year == 1 else alert.ends_at.astimezone(UTC)
         except OverflowError:
             quarantined.append(_put_aside(position, "a time out of range", alert))
             continue
-        if not _EARLIEST <= alert.starts_at.year <= _LATEST or (alert.ends_at and alert.ends_at.year > _LATEST):
-            reason = f"startsAt or endsAt lies outside the years {_EARLIEST} to {_LATEST}"
+        if not years.hold(alert.starts_at) or (alert.ends_at and alert.ends_at.year > years.LAST):
+            reason = f"startsAt or endsAt lies outside the years {years.FIRST} to {years.LAST}"
             quarantined.append(_put_aside(position, reason, alert))
             continue
         if alert.status == "resolved" and alert.ends_at is None:

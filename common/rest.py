@@ -16,13 +16,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from common import years
+
 Row = TypeVar("Row", bound=Model)
 
 
 class Instant(serializers.DateTimeField):
     """A moment: RFC 3339 with its offset when read, in UTC when written, whoever asks from whichever zone."""
 
-    default_error_messages = {"no_offset": "Say the offset from UTC, such as 2026-03-02T09:00:00Z."}
+    default_error_messages = {
+        "no_offset": "Say the offset from UTC, such as 2026-03-02T09:00:00Z.",
+        "far_away": f"A moment lies in the years {years.FIRST} to {years.LAST}.",
+    }
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(default_timezone=UTC, **kwargs)
@@ -35,8 +40,10 @@ class Instant(serializers.DateTimeField):
                 parsed = None
             if parsed is not None and parsed.tzinfo is None:
                 self.fail("no_offset")
-        moment: datetime = super().to_internal_value(value)
-        return moment.astimezone(UTC)
+        moment: datetime = super().to_internal_value(value).astimezone(UTC)
+        if not years.hold(moment):
+            self.fail("far_away")
+        return moment
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string", "maxLength": 4000}})

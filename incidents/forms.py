@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from catalog.models import Model, Service
+from common import years
 from common.forms import ChangeForm, Form, labels_of
 from incidents import moments
 from incidents.filters import IncidentFilter
@@ -38,10 +39,9 @@ class Moment(forms.DateTimeField):
 
     def to_python(self, value: Any) -> datetime | None:
         moment: datetime | None = super().to_python(value)
-        try:
-            return moment and moment.astimezone(UTC)
-        except OverflowError as exc:  # at the end of time, in another zone
-            raise forms.ValidationError("No moment that can be kept.") from exc
+        if moment is not None and not years.hold(moment):
+            raise forms.ValidationError(f"A moment lies in the years {years.FIRST} to {years.LAST}.")
+        return moment
 
 
 class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]

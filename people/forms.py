@@ -11,6 +11,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, UsernameField
 from django.utils import timezone
 
+from common import years
 from common.forms import ChangeForm, Form
 from people.models import Discipline, Membership, Team, Token, User
 
@@ -77,8 +78,8 @@ class TokenForm(Form):
 
     def clean_last_day(self) -> date | None:
         day: date | None = self.cleaned_data["last_day"]
-        if day is not None and day.year == date.max.year:
-            raise forms.ValidationError("That is the end of time: leave it empty.")
+        if day is not None and not years.hold(day):
+            raise forms.ValidationError(f"A day in the years {years.FIRST} to {years.LAST}.")
         return day
 
     def expires_at(self) -> datetime | None:

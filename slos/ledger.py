@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 
+from common import years
 from common.errors import Invalid
 from slos import budget as arithmetic
 from slos import sums
@@ -148,10 +149,7 @@ def _start(value: Any) -> datetime | None:
             return None
     if not isinstance(value, datetime) or value.tzinfo is None:
         return None
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        return None
+    return value.astimezone(UTC) if years.hold(value) else None
 
 
 def _millionths(value: Any) -> int | None:

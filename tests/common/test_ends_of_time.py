@@ -32,6 +32,22 @@ def test_a_moment_beyond_time_is_refused_on_every_page(client: Client, admin: Us
     assert [answer.status_code for answer in answers] == [422, 422, 422, 422]
 
 
+@pytest.mark.parametrize("moment", [f"{FIRST}Z", f"{LAST}Z"])
+def test_nothing_is_written_down_that_only_some_zones_can_show(api: Api, admin: User, moment: str) -> None:
+    make.slo("checkout")
+    incident = make.incident()
+    sample = {"start": moment, "seconds": 60, "good": 1, "valid": 1}
+
+    answers = [
+        api(admin).post("/api/v1/incidents/", {"title": "a", "started_at": moment}),
+        api(admin).post(f"/api/v1/incidents/{incident.number}/timeline/", {"kind": "note", "text": "a", "at": moment}),
+        api(admin).post("/api/v1/tokens/", {"name": "a", "scopes": ["read"], "expires_at": moment}),
+        api(admin).post("/api/v1/slos/checkout/samples/", [sample]),
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422, 422, 422]
+
+
 @pytest.mark.parametrize("moment", [f"{FIRST}+14:00", f"{LAST}-14:00"])
 def test_a_moment_beyond_time_is_refused_by_the_api(api: Api, admin: User, moment: str) -> None:
     place = base64.urlsafe_b64encode(json.dumps(["n", "-created_at,-id", moment, 1]).encode()).decode()
