@@ -167,12 +167,11 @@ def test_people_see_pages(client: Client, victor: User) -> None:
 def test_a_refusal_of_the_domain_is_a_page_with_its_status(client: Client, alice: User, payments: Team) -> None:
     incident = make.incident(payments)
     client.force_login(alice)
-    client.post(f"/incidents/{incident.number}/acknowledge/")
 
-    answer = client.post(f"/incidents/{incident.number}/acknowledge/")
+    answer = client.post(f"/incidents/{incident.number}/status/", {"status": "closed"})
 
     assert answer.status_code == 409
-    assert "already taken by Alice" in answer.content.decode()
+    assert "is triggered: it cannot become closed" in answer.content.decode()
 
 
 def test_a_wrong_host_is_refused_without_trusting_it(client: Client) -> None:
