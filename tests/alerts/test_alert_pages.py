@@ -85,6 +85,7 @@ def test_alerts_of_a_private_incident_are_seen_by_those_who_see_it(
 
     assert "LeakDetected" in page(bob, "/alerts/")
     assert "LeakDetected" not in page(charlie, "/alerts/")
+    assert [signed_in(user).get("/alerts/").context["firing"] for user in (bob, charlie)] == [1, 0]
 
 
 def test_silence_is_told_from_breakage(victor: User, admin: User) -> None:

@@ -92,7 +92,10 @@ def test_a_private_incident_is_not_there_for_others(
     for outsider in (charlie, victor):
         client = browser(outsider)
         assert client.get(f"/incidents/{secret.number}/").status_code == 404
-        assert "Credentials" not in client.get("/incidents/").content.decode()
+        listed = client.get("/incidents/")
+        assert "Credentials" not in listed.content.decode()
+        assert listed.context["page"].counts == {"open": 0, "mine": 0}
+    assert browser(bob).get("/incidents/").context["page"].counts == {"open": 1, "mine": 1}
     assert post(browser(charlie), secret, "acknowledge") == 404
     assert post(browser(charlie), secret, "join") == 404
 
