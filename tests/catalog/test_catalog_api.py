@@ -34,6 +34,9 @@ def test_not_of_another_team_and_no_responder_at_all(api: Api, alice: User, bob:
     make.service("index", search)
     assert api(bob).patch("/api/v1/services/index/", {"team": "payments"}).status_code == 403
 
+    api(bob).post("/api/v1/services/", {"name": "Checkout", "team": "payments"})
+    assert api(bob).patch("/api/v1/services/checkout/", {"team": "search"}).status_code == 403
+
 
 def test_a_change_says_what_it_began_from(api: Api, bob: User, payments: Team) -> None:
     make.service("checkout", payments)

@@ -264,11 +264,13 @@ def test_title_alert_and_link_are_text_whatever_they_hold(browser: Browser, inci
             "generatorURL": "javascript:alert(3)",
         },
     )
+    Incident.objects.update(links=[{"title": evil, "url": "javascript:alert(4)"}])
     client = browser(alice)
     post(
         client, burning, "edit", title=f"{evil} again", severity="sev2", kind="other", summary=evil, labels=f"a={evil}"
     )
 
+    assert "alert(4)" not in shown(client, incident)
     for page in (shown(client, burning), client.get("/incidents/").content.decode()):
         assert "<script>alert" not in page
         assert "&lt;script&gt;alert(1)" in page

@@ -1,0 +1,49 @@
+"""What the statement itself keeps to, whatever two deliveries bring at once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from alerts import upsert
+from alerts.models import Alert, Group, Integration
+from tests import make
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+END = NOW + timedelta(minutes=5)
+
+
+@pytest.fixture
+def group() -> Group:
+    integration: Integration = make.integration()[0]
+    return Group.objects.create(integration=integration, key_hash="a", key="a", last_seen_at=NOW)
+
+
+def write(group: Group, status: str, ends_at: datetime | None = None, was: str = "") -> upsert.Written:
+    said: dict[str, Any] = {"superseded": False, "provisional_since": None, "labels": {}, "annotations": {}}
+    row = upsert.Row(
+        *("a", "b", NOW, ends_at, status, was), **said, name="A", generator_url="", content_hash="c", incident_id=None
+    )
+    return upsert.write(group.integration_id, group.pk, [row], now=timezone.now())[row.key]
+
+
+def test_resolved_is_final_but_for_a_promotion(group: Group) -> None:
+    assert write(group, "firing").was == ""
+    assert write(group, "resolved", END).was == "firing"
+
+    assert write(group, "firing").status == "resolved"
+    assert Alert.objects.get().ends_at == END
+
+    assert write(group, "firing", was=upsert.PROMOTE).status == "firing"
+    assert Alert.objects.get().ends_at is None
+
+
+def test_the_earliest_end_stands(group: Group) -> None:
+    for minutes in (0, 5, -1):
+        write(group, "resolved", END + timedelta(minutes=minutes))
+
+    assert Alert.objects.get().ends_at == END - timedelta(minutes=1)
