@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from alerts import upsert
@@ -23,10 +24,17 @@ def group() -> Group:
     return Group.objects.create(integration=integration, key_hash="a", key="a", last_seen_at=NOW)
 
 
-def write(group: Group, status: str, ends_at: datetime | None = None, was: str = "") -> upsert.Written:
+def write(
+    group: Group, status: str, ends_at: datetime | None = None, was: str = "", starts_at: datetime = NOW
+) -> upsert.Written:
     said: dict[str, Any] = {"superseded": False, "provisional_since": None, "labels": {}, "annotations": {}}
     row = upsert.Row(
-        *("a", "b", NOW, ends_at, status, was), **said, name="A", generator_url="", content_hash="c", incident_id=None
+        *("a", "b", starts_at, ends_at, status, was),
+        **said,
+        name="A",
+        generator_url="",
+        content_hash="c",
+        incident_id=None,
     )
     return upsert.write(group.integration_id, group.pk, [row], now=timezone.now())[row.key]
 
@@ -47,3 +55,13 @@ def test_the_earliest_end_stands(group: Group) -> None:
         write(group, "resolved", END + timedelta(minutes=minutes))
 
     assert Alert.objects.get().ends_at == END - timedelta(minutes=1)
+
+
+def test_a_fingerprint_fires_once_at_a_time(group: Group) -> None:
+    write(group, "firing")
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        write(group, "firing", starts_at=END)
+
+    write(group, "resolved", END)
+    assert write(group, "firing", starts_at=END).was == ""
