@@ -19,6 +19,9 @@ from common import years
 from common.errors import DomainError
 from common.text import shortened, storable
 
+_SMALLEST = 64  # bytes that an alert takes at least
+_FEW = 1000
+
 
 class BadPayload(DomainError):
     """Not a notification that can be read at all."""
@@ -120,6 +123,8 @@ def _piece_by_piece(body: bytes) -> Notification:
     raws = members.get("alerts")
     if not isinstance(raws, list):
         raise BadPayload("`alerts` is not a list.")
+    if len(raws) > max(_FEW, len(body) // _SMALLEST):  # looked at one by one, millions of nothing take a minute
+        raise BadPayload(f"These are no alerts: {len(raws):,} of them in {len(body):,} bytes.")
     group_labels = _converted(members.get("groupLabels"), dict[str, str], {})
     whole = _Whole(
         version="4",

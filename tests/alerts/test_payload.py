@@ -109,3 +109,10 @@ def test_no_json_value_as_an_alert_breaks_the_parser(value: Any) -> None:
 def test_no_bytes_break_the_parser(body: bytes) -> None:
     with pytest.raises(payload.BadPayload):
         payload.parse(body)
+
+
+def test_millions_of_nothing_are_no_alerts() -> None:
+    body = b'{"version": "4", "groupKey": "a", "alerts": [' + b",".join([b"{}"] * 100_000) + b"]}"
+
+    with pytest.raises(payload.BadPayload, match="no alerts: 100,000 of them"):
+        payload.parse(body)
