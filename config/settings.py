@@ -49,6 +49,7 @@ class Environment(BaseSettings):
     reopen_window: Annotated[int, Field(ge=0)] = 30 * 60  # seconds
     provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
     login_attempts_per_hour: Annotated[int, Field(ge=1)] = 20
+    proxies: Annotated[int, Field(ge=0, le=10)] = 0  # how many stand before us, each adding to X-Forwarded-For
 
     @property
     def origin(self) -> str:

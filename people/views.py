@@ -63,7 +63,7 @@ class SignIn(views.LoginView):
 
 def _sign_in_keys(request: HttpRequest) -> list[str]:
     account = sha256(request.POST.get("username", "").strip().lower().encode()).hexdigest()
-    return [f"sign-in:address:{request.META.get('REMOTE_ADDR', '')}"[:200], f"sign-in:account:{account}"]
+    return [f"sign-in:address:{throttling.address_of(request)}"[:200], f"sign-in:account:{account}"]
 
 
 sign_in = SignIn.as_view()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from people import directory, throttling
 from people.actors import person
@@ -137,3 +137,21 @@ def test_a_form_without_its_csrf_token_is_refused(alice: User) -> None:
     client = Client(enforce_csrf_checks=True)
 
     assert sign_in(client, alice.email) == 403
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "10.0.0.7", "127.0.0.1"),  # anybody can say so
+        (1, "10.0.0.6, 10.0.0.7", "10.0.0.7"),
+        (2, "10.0.0.6, 10.0.0.7", "10.0.0.6"),
+        (2, "10.0.0.7", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+    ],
+)
+def test_behind_proxies_guesses_are_counted_by_who_came_to_them(
+    rf: RequestFactory, monkeypatch: pytest.MonkeyPatch, proxies: int, forwarded: str, address: str
+) -> None:
+    monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"proxies": proxies}))
+
+    assert throttling.address_of(rf.post("/sign-in/", headers={"X-Forwarded-For": forwarded})) == address
