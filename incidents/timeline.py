@@ -2,7 +2,7 @@
 
 Every entry is written in the transaction of the change that it tells of. `seq` has no gaps, as it comes from the
 incident's own row, whose lock the writer holds. Each entry's hash covers the hash of the one before and the hash of its
-own content (canonical JSON, RFC 8785), so a chain verifies even where content has been emptied by a redaction.
+own content (canonical JSON, RFC 8785), so that the chain itself does not depend on the content being there.
 """
 
 from __future__ import annotations
