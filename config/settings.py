@@ -1,5 +1,6 @@
 """Every setting, typed, from the environment (BURNLINE_*, DATABASE_URL, REDIS_URL); faults are listed all at once."""
 
+import ipaddress
 import os
 import secrets
 import sys
@@ -27,6 +28,12 @@ def _database(value: str) -> str:
     return value
 
 
+def _networks(value: str) -> str:
+    for network in filter(None, value.split(",")):
+        ipaddress.ip_network(network.strip())
+    return value
+
+
 class Environment(BaseSettings):
     """What the environment may say. Variables are named BURNLINE_<FIELD>, except the two URLs."""
 
@@ -50,6 +57,15 @@ class Environment(BaseSettings):
     provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
     login_attempts_per_hour: Annotated[int, Field(ge=1)] = 20
     proxies: Annotated[int, Field(ge=0, le=10)] = 0  # how many stand before us, each adding to X-Forwarded-For
+    live: Literal["stream", "poll"] = "stream"  # how pages hear of changes
+    engine_threads: Annotated[int, Field(ge=1, le=256)] = 32  # pieces of due work that an engine does itself at once
+    smtp_url: Annotated[str, Field(pattern=r"^$|^smtps?(\+\w+)?://")] = ""
+    mail_from: str = "Burnline <burnline@localhost>"
+    private_networks: Annotated[str, AfterValidator(_networks)] = ""  # comma separated, where messages may go beside
+    encryption_keys: str = ""  # comma separated, the first one seals; without, one is derived from the secret key
+    raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
+    raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
+    log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
 
     @property
     def origin(self) -> str:
@@ -137,6 +153,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "config.urls"
+CELERY_APPLICATION = "config.celery.app"
 WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
