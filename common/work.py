@@ -1,0 +1,307 @@
+"""Due work: rows that say what happens later, and how one of them is carried out once, by whoever lives to do it.
+
+A row is taken by compare-and-set and belongs to its `claim` until its lease ends; while it is worked on, the lease is
+renewed. It is finished only by the claim that still owns it, in the transaction of its effects: so a process that dies
+or stalls loses nothing, and what it had not written down is done again by another. The database's clock rules.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Self, TypeVar, cast
+
+from django.apps import apps
+from django.db import DatabaseError, InterfaceError, connection, models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from common.text import shortened, storable
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=10)  # how long a row stays with who took it, unless renewed
+RENEW = 2.5  # seconds between two renewals
+HAND_OVER = timedelta(seconds=5)  # in which a worker has to begin what was handed to it
+FIRST_PAUSE = timedelta(seconds=2)  # before what failed is tried again; doubled each time,
+LONGEST_PAUSE = timedelta(minutes=5)  # up to this
+
+
+class LeaseLost(Exception):
+    """The row belongs to another by now. Whatever is not written yet is the other's to write."""
+
+
+class DueWorkQuerySet(models.QuerySet["Any"]):
+    def claimable(self) -> Self:
+        """Due, and with nobody whose lease still runs."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), state="waiting", due_at__lte=Now())
+
+    def owned(self, row: DueWork) -> Self:
+        """The row itself as long as it belongs to the claim under which it was begun."""
+        return self.filter(pk=row.pk, claim=row.claim, state="waiting")
+
+
+class DueWork(models.Model):
+    """Something that is to happen at `due_at` or soon after.
+
+    `TASK` names the Celery task that carries a row out, `f(pk, claim)`; its one line is a call of `carry_out`. Of the
+    rows of one `lane`, an engine has at most LANE_LIMIT in hand at once, so that one slow destination leaves room for
+    the others. What was begun MAX_ATTEMPTS times without an orderly end is quarantined, for an admin to look at.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        DONE = "done", "Done"
+        QUARANTINED = "quarantined", "Quarantined"
+        CANCELLED = "cancelled", "Cancelled"
+
+    TASK: ClassVar[str]
+    LANE_LIMIT: ClassVar[int] = 8
+    MAX_ATTEMPTS: ClassVar[int] = 5
+
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    due_at = models.DateTimeField()
+    lane = models.CharField(max_length=200, blank=True)
+    claim = models.CharField(max_length=32, blank=True)  # whose it is
+    lease_until = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)  # by its claim; null: taken, but not begun
+    hand_overs = models.PositiveSmallIntegerField(default=0)  # how often it was taken since somebody last began it
+    attempts = models.PositiveSmallIntegerField(default=0)  # how often it was begun since it last ended in order
+    fault = models.TextField(blank=True)  # why it last failed
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+    is_ended = False  # whether it was let go in order, by who holds this object
+
+    objects: ClassVar = DueWorkQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        indexes: ClassVar = [
+            # what is due next, and the count and age of what waits
+            models.Index(fields=["due_at"], condition=Q(state="waiting"), name="%(class)s_due"),
+            # what an admin has to look at
+            models.Index(fields=["finished_at"], condition=Q(state="quarantined"), name="%(class)s_stuck"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self._meta.label} {self.pk}"
+
+
+Work = TypeVar("Work", bound=DueWork)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that was taken, and under which claim. `is_late`: it was handed over before, and nobody began it."""
+
+    model: type[DueWork]
+    pk: Any
+    claim: str
+    lane: str
+    is_late: bool
+
+
+def kinds() -> list[type[DueWork]]:
+    """Every kind of due work that there is."""
+    return [model for model in apps.get_models() if issubclass(model, DueWork)]
+
+
+# Taking
+
+
+def take(model: type[DueWork], room: int, in_hand: Mapping[str, int], lease: timedelta = LEASE) -> list[Claimed]:
+    """Take up to `room` rows that are due, the longest due first; of no lane more than its limit, `in_hand` included.
+
+    Where nothing is due, one statement without a lock. What was begun too often is quarantined instead of taken.
+    """
+    hands = Counter(in_hand)
+    taken: list[Claimed] = []
+    while len(taken) < room:
+        full = [lane for lane, count in hands.items() if count >= model.LANE_LIMIT]
+        due = model.objects.claimable().exclude(lane__in=full).order_by("due_at", "pk")
+        found = list(due.values_list("pk", "lane", "attempts", "hand_overs")[: room - len(taken)])
+        if not found:
+            break
+        wanted: dict[Any, tuple[str, bool]] = {}
+        worn_out = []
+        for pk, lane, attempts, hand_overs in found:
+            if attempts >= model.MAX_ATTEMPTS:
+                worn_out.append(pk)
+            elif hands[lane] < model.LANE_LIMIT:
+                hands[lane] += 1
+                wanted[pk] = (lane, hand_overs > 0)
+        if worn_out:
+            _give_up(model, worn_out)
+        taken += _claim(model, wanted, lease)
+        if not wanted and not worn_out:
+            break
+    return taken
+
+
+def _claim(model: type[DueWork], wanted: Mapping[Any, tuple[str, bool]], lease: timedelta) -> list[Claimed]:
+    """Those of the wanted rows that nobody else has taken meanwhile. The UPDATE is the guard, SKIP LOCKED is speed."""
+    if not wanted:
+        return []
+    claim = uuid.uuid4().hex
+    with transaction.atomic():
+        rows = model.objects.claimable().filter(pk__in=wanted)
+        if connection.features.has_select_for_update_skip_locked:
+            rows = model.objects.filter(
+                pk__in=list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+            )
+        rows.filter(pk__in=wanted).claimable().update(
+            claim=claim, lease_until=Now() + lease, begun_at=None, hand_overs=F("hand_overs") + 1
+        )
+        mine = list(
+            model.objects.filter(pk__in=wanted, claim=claim).order_by("due_at", "pk").values_list("pk", flat=True)
+        )
+    return [Claimed(model, pk, claim, *wanted[pk]) for pk in mine]
+
+
+def _give_up(model: type[DueWork], pks: list[Any]) -> None:
+    worn_out = model.objects.claimable().filter(pk__in=pks, attempts__gte=model.MAX_ATTEMPTS)
+    given_up = worn_out.update(
+        state=DueWork.State.QUARANTINED,
+        finished_at=Now(),
+        claim="",
+        lease_until=None,
+        fault=f"Begun {model.MAX_ATTEMPTS} times, and each time whoever did it died.",
+    )
+    if given_up:
+        logger.error("%d of %s quarantined: each killed who carried it out.", given_up, model._meta.label)
+
+
+# Carrying out
+
+
+def carry_out(model: type[Work], pk: Any, claim: str, do: Callable[[Work], None]) -> None:
+    """Begin the row and do it, unless it belongs to another by now. `do` either ends it itself (`finishing`,
+    `postpone`), or it counts as done when `do` returns. What `do` raises is a failure of this attempt."""
+    row = begin(model, pk, claim)
+    if row is None:
+        return
+    try:
+        with _keeper.renewing(row):
+            try:
+                do(row)
+                if not row.is_ended:
+                    with finishing(row):
+                        pass
+            except LeaseLost:
+                logger.warning("%s was taken over by another while it was carried out.", row)
+            except Exception as exc:  # whatever it is: it must not end the others' work
+                logger.warning("%s failed.", row, exc_info=True)
+                fail(row, f"{type(exc).__name__}: {exc}")
+    except (DatabaseError, InterfaceError):
+        # Its lease ends, and somebody does it again.
+        logger.warning("%s: the database went away before it could be ended.", row, exc_info=True)
+        connection.close()
+
+
+def begin(model: type[Work], pk: Any, claim: str) -> Work | None:
+    """The row, counted as begun; None if the claim no longer owns it, or it was begun already."""
+    begun = model.objects.filter(pk=pk, claim=claim, state=DueWork.State.WAITING, begun_at=None).update(
+        begun_at=Now(), lease_until=Now() + LEASE, attempts=F("attempts") + 1, hand_overs=0
+    )
+    return cast(Work, model.objects.get(pk=pk)) if begun else None
+
+
+@contextmanager
+def finishing(row: DueWork) -> Iterator[None]:
+    """A transaction in which the row is done, and its effects are written. Raises LeaseLost, and nothing is kept, where
+    the row belongs to another by now."""
+    with transaction.atomic():
+        _release(row, state=DueWork.State.DONE, finished_at=Now(), fault="")
+        yield
+    row.is_ended = True
+
+
+def postpone(row: DueWork, wait: timedelta, **changes: Any) -> None:
+    """It is not time yet: do it again after `wait`. This is no failure."""
+    _release(row, due_at=Now() + wait, attempts=0, begun_at=None, **changes)
+    row.is_ended = True
+
+
+def fail(row: DueWork, fault: str) -> None:
+    """This attempt failed: do it again after a pause that grows, or quarantine it. Nothing where the row is lost."""
+    fault = shortened(storable(fault), 2000)
+    still_mine = type(row).objects.owned(row)
+    if row.attempts >= row.MAX_ATTEMPTS:
+        still_mine.update(state=DueWork.State.QUARANTINED, finished_at=Now(), claim="", lease_until=None, fault=fault)
+        logger.error("%s is quarantined after %d attempts: %s", row, row.attempts, fault)
+        return
+    still_mine.update(due_at=Now() + pause(row.attempts), claim="", lease_until=None, begun_at=None, fault=fault)
+
+
+def pause(attempts: int) -> timedelta:
+    """How long to wait after so many failures: doubled each time, between half and one and a half of that."""
+    longest = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), LONGEST_PAUSE)
+    return longest * random.uniform(0.5, 1.5)  # it only spreads the load
+
+
+def retry(row: DueWork) -> bool:
+    """Give what was quarantined another row of attempts, from now. False when somebody did so before."""
+    quarantined = type(row).objects.filter(pk=row.pk, state=DueWork.State.QUARANTINED)
+    again = quarantined.update(
+        state=DueWork.State.WAITING, due_at=Now(), attempts=0, hand_overs=0, begun_at=None, finished_at=None
+    )
+    return bool(again)
+
+
+def _release(row: DueWork, **changes: Any) -> None:
+    """Let go of the row, changed, if it is still ours."""
+    if not type(row).objects.owned(row).update(claim="", lease_until=None, **changes):
+        raise LeaseLost(str(row))
+
+
+class _Keeper:
+    """Renews the leases of what this process works on, all of them at once, in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[type[DueWork], Any], str] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def renewing(self, row: DueWork) -> Iterator[None]:
+        key = (type(row), row.pk)
+        with self._changed:
+            self._rows[key] = row.claim
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._rows.pop(key, None)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait(RENEW)
+                rows = dict(self._rows)
+            try:
+                self._renew(rows)
+            except (DatabaseError, InterfaceError) as exc:
+                logger.warning("Leases could not be renewed: %s", str(exc).strip().partition("\n")[0])
+                connection.close()
+            if not rows:
+                connection.close()
+
+    def _renew(self, rows: Mapping[tuple[type[DueWork], Any], str]) -> None:
+        for model in {model for model, _ in rows}:
+            mine = {pk: claim for (kind, pk), claim in rows.items() if kind is model}
+            model.objects.filter(pk__in=list(mine), claim__in=set(mine.values()), state=DueWork.State.WAITING).update(
+                lease_until=Now() + LEASE
+            )
+
+
+_keeper = _Keeper()
