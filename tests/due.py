@@ -13,8 +13,8 @@ _ROOM = 1000
 
 
 def run_all_due(*kinds: type[work.DueWork], until: datetime | None = None) -> int:
-    """Take and carry out all that is due, and what becomes due by that; of every kind where none is named. How many
-    rows were carried out. What is due `until` then counts as due: the database's clock is the real one, a test's not."""
+    """Take and carry out all that is due, and what becomes due by that; of every kind where none is named. Gives how
+    many rows were begun. What is due `until` then counts as due: the database's clock is real, a test's is not."""
     models = kinds or tuple(work.kinds())
     done = 0
     while True:
