@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -155,6 +156,11 @@ class AlertGroup:
     count: int
     firing: int
     seen: list[AlertSeen]
+
+    @property
+    def key(self) -> str:
+        """What tells it from the other groups on a page, however its name is written."""
+        return sha256(self.name.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,5 +70,6 @@ function refresh(root) {
 
 refresh(document);
 document.addEventListener("htmx:afterSwap", () => refresh(document));
+document.addEventListener("live:refreshed", () => refresh(document));
 document.addEventListener("visibilitychange", () => document.hidden || refresh(document));
 setInterval(() => document.hidden || refresh(document), 15_000);
