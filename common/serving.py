@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
-from common import preflight, preparing
+from common import metrics, preflight, preparing
 from common.supervisor import Program, Supervisor
 
 PATIENCE = 30.0  # seconds to become healthy
@@ -27,6 +27,7 @@ def serve() -> None:
     """Set up; run web, engine and (with REDIS_URL) a worker until told to stop; say how to begin once it is healthy."""
     with _listener() as listener:
         preparing.prepare()
+        metrics.wipe(settings.ENV.data_dir / "metrics")
         made = _bootstrap()
         connections.close_all()
         with Supervisor([*_web(listener), *_engine(), *_worker()]) as supervisor:
@@ -47,6 +48,7 @@ def serve_web() -> None:
     """Only the web processes, for where the engine runs apart. Migrates before it begins."""
     with _listener() as listener:
         preparing.prepare()
+        metrics.wipe(settings.ENV.data_dir / "metrics")
         connections.close_all()
         with Supervisor(_web(listener)) as supervisor:
             supervisor.watch()

@@ -6,19 +6,26 @@ python -m common.web 5      where 5 is the inherited file descriptor
 import socket
 import sys
 
+import django
 import uvicorn
+from django.conf import settings
+
+from common import metrics
 
 GRACE = 2  # seconds that an unfinished answer gets at the end
 
 
 def serve(listener: socket.socket) -> None:
     """Answer what arrives there, until SIGTERM."""
+    django.setup()  # now, so that whatever goes wrong from here on is logged as everything else is
+    metrics.share(settings.ENV.data_dir / "metrics")
     config = uvicorn.Config(
         "config.asgi:application",
         http="httptools",
         ws="none",
         lifespan="on",
-        access_log=False,
+        access_log=False,  # every request has its line from Django
+        log_config=None,
         log_level="warning",
         server_header=False,
         # Who may speak for somebody else is decided by the settings, not by who is nearest.

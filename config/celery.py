@@ -5,6 +5,8 @@ its place on this page, and is read by the engine: there is no beat process.
 """
 
 import os
+import sys
+from datetime import timedelta
 
 from celery import Celery
 from django.conf import settings
@@ -23,7 +25,15 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A message that nobody acknowledged comes again after the hour that is Redis' default here: its claim is long gone
+    # by then, and it does nothing.
     broker_transport_options={"socket_connect_timeout": 1, "socket_timeout": 5},
     timezone="UTC",
 )
+app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize  # work.carry_out looks after its connections, as Django's settings say
 app.autodiscover_tasks()
+
+# Domain functions that take `now`, and how often each is called: once in such a span of time, by whoever is quickest.
+app.conf.beat_schedule = {
+    "clean up due work": {"task": "common.schedule.clean_up", "schedule": timedelta(hours=1)},
+}

@@ -12,6 +12,8 @@ import dj_database_url
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from common import logs
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -50,6 +52,7 @@ class Environment(BaseSettings):
     admin_password: str = ""
     allowed_hosts: str = ""  # comma separated, beside the host of public_url
     metrics_token: str = ""
+    metrics_networks: Annotated[str, AfterValidator(_networks)] = ""  # comma separated, who may read them without one
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     web_threads: Annotated[int, Field(ge=1, le=256)] = 16
@@ -137,7 +140,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "common.request_log.RequestLog",
     "common.headers.on_every_answer",
+    "common.health.straight_to_probes",
     "alerts.middleware.straight_to_ingest",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -166,6 +171,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "people.context.actor",
+                "common.pulse.on_pages",
             ],
         },
     }
@@ -249,6 +255,8 @@ SECURE_HSTS_PRELOAD = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 WEBHOOK_MAX_BYTES = 32 << 20
+# What of /metrics is read from the database at each scrape.
+SCRAPED = ["common.pulse.gauges", "common.backlog.gauges", "incidents.gauges.open_incidents"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["people.authentication.Bearer", "people.authentication.Session"],
@@ -296,10 +304,4 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": ENV.log_level},
-}
+LOGGING = logs.configuration(level=ENV.log_level, form=ENV.log_format)

@@ -7,7 +7,7 @@ from common import health
 urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
-    path("metrics", health.metrics, name="metrics"),
+    path("metrics", health.expose_metrics, name="metrics"),
     path("", include("home.urls")),
     path("", include("people.urls")),
     path("", include("catalog.urls")),

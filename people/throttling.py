@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.http import HttpRequest
 
 from people.models import Throttle
 
@@ -22,14 +20,6 @@ def attempt(key: str, *, limit: int, seconds: int, now: datetime) -> bool:
     Throttle.objects.bulk_create([Throttle(key=key, window_from=now, count=0)], ignore_conflicts=True)
     Throttle.objects.filter(key=key).update(count=F("count") + 1)
     return Throttle.objects.get(key=key).count <= limit
-
-
-def address_of(request: HttpRequest) -> str:
-    """Who sends this: behind proxies, whom the outermost of ours saw, as what lies before it anybody may have said."""
-    count: int = settings.ENV.proxies
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
-    seen = hops[-count] if 0 < count <= len(hops) else ""
-    return seen or str(request.META.get("REMOTE_ADDR", ""))
 
 
 def give_back(key: str) -> None:

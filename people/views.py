@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from common.addresses import address_of
 from people import directory, passwords, queries, throttling, tokens
 from people.actors import SignedInRequest
 from people.forms import (
@@ -63,7 +64,7 @@ class SignIn(views.LoginView):
 
 def _sign_in_keys(request: HttpRequest) -> list[str]:
     account = sha256(request.POST.get("username", "").strip().lower().encode()).hexdigest()
-    return [f"sign-in:address:{throttling.address_of(request)}"[:200], f"sign-in:account:{account}"]
+    return [f"sign-in:address:{address_of(request)}"[:200], f"sign-in:account:{account}"]
 
 
 sign_in = SignIn.as_view()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from math import inf
 
 import pytest
 from django.apps import apps
@@ -12,7 +14,7 @@ from django.db import connection, connections
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
-from common import append_only
+from common import append_only, pulse
 from people.models import Team, User
 from tests import make
 
@@ -59,6 +61,12 @@ def _a_flush_spares_nothing_and_brings_back_the_start() -> Iterator[None]:
     patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
     yield
     patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test does not say otherwise (`pulse.forget()`), so that no page asks for it or warns of it."""
+    monkeypatch.setattr(pulse, "_seen", (pulse.Pulse(datetime.max.replace(tzinfo=UTC), has_quarantined=False), inf))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client, RequestFactory
 
+from common.addresses import address_of
 from people import directory, throttling
 from people.actors import person
 from people.models import Throttle, User
@@ -154,4 +155,4 @@ def test_behind_proxies_guesses_are_counted_by_who_came_to_them(
 ) -> None:
     monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"proxies": proxies}))
 
-    assert throttling.address_of(rf.post("/sign-in/", headers={"X-Forwarded-For": forwarded})) == address
+    assert address_of(rf.post("/sign-in/", headers={"X-Forwarded-For": forwarded})) == address

@@ -1,10 +1,11 @@
-"""`manage.py engine`: the process that ticks."""
+"""`manage.py engine`: the process that ticks, and does what is due or hands it on."""
 
+import logging
+import os
 import signal
-import sys
-from types import FrameType
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from common import engine
 
 
 class Command(BaseCommand):
-    help = "Ticks each second until it is told to stop. Any number may run."
+    help = "Looks each second for what is due, and has it done, until it is told to stop. Any number may run."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,10 +24,10 @@ class Command(BaseCommand):
             if not engine.is_fresh(timezone.now()):
                 raise CommandError("No engine has ticked in the last 15 s.")
             return
-        signal.signal(signal.SIGTERM, _leave)
-        signal.signal(signal.SIGINT, _leave)
-        engine.run()
-
-
-def _leave(signum: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+        its = engine.Engine(settings.ENV.engine_threads, with_workers=bool(settings.ENV.redis_url))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: its.stop())
+        if not its.run():
+            # What hangs must not keep the process; others have its work already.
+            logging.shutdown()
+            os._exit(0)

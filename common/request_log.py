@@ -1,0 +1,77 @@
+"""Around every request: its id, the line in the log that tells of it, and its place among the figures."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from common import metrics
+from common.addresses import address_of
+
+logger = logging.getLogger("burnline.requests")
+
+_SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = ("/livez", "/readyz", "/metrics", settings.STATIC_URL)
+_OF_INCIDENTS = re.compile(r"(api-)?(incident|postmortem)-")  # the names of routes whose number is an incident's
+
+
+class RequestLog:
+    """The outermost middleware. Of an address it logs the path alone; links that are secrets are cut by the log."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(_QUIET):
+            return self.get_response(request)
+        began = time.perf_counter_ns()
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
+        bind_contextvars(**{"http.request.id": request_id})
+        try:
+            response = self.get_response(request)
+            response.headers["X-Request-ID"] = request_id
+            took = time.perf_counter_ns() - began
+            metrics.answered(_kind(request.path_info), response.status_code, took / 1e9)
+            if logger.isEnabledFor(logging.INFO):
+                self._log(request, response.status_code, took)
+            return response
+        finally:
+            clear_contextvars()
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        match = request.resolver_match
+        if match and "number" in kwargs and _OF_INCIDENTS.match(match.view_name):
+            bind_contextvars(**{"labels.incident": kwargs["number"]})
+
+    def _log(self, request: HttpRequest, status: int, took: int) -> None:
+        fields = {
+            "http.request.method": request.method,
+            "url.path": request.path_info,
+            "http.response.status_code": status,
+            "event.duration": took,
+            "client.ip": address_of(request),
+        }
+        if user_id := _user_id(request):
+            fields["user.id"] = str(user_id)
+        logger.info("%s %s %d", request.method, request.path_info, status, extra=fields)
+
+
+def _kind(path: str) -> str:
+    return "api" if path.startswith("/api/") else "webhook" if path.startswith("/webhooks/") else "page"
+
+
+def _user_id(request: HttpRequest) -> int | None:
+    """Who it was, where the request came far enough to know; asks nothing of the database."""
+    user = getattr(request, "_cached_user", None) or request.__dict__.get("user")
+    return user.pk if user is not None and user.is_authenticated else None

@@ -1,0 +1,32 @@
+"""What /metrics says of incidents; drills are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db.models import Count, Q
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from incidents.models import Incident
+
+
+def open_incidents(now: datetime) -> Iterator[Metric]:
+    """How many are open, and how many of them nobody has acknowledged. One statement, by the index of open ones."""
+    rows = (
+        Incident.objects.open()
+        .filter(is_drill=False)
+        .values_list("severity")
+        .annotate(Count("id"), Count("id", filter=Q(status=Incident.Status.TRIGGERED)))
+        .order_by()
+    )
+    counts = {severity: (opened, unacknowledged) for severity, opened, unacknowledged in rows}
+    opened = GaugeMetricFamily("burnline_incidents_open", "Open incidents by severity.", labels=["severity"])
+    waiting = GaugeMetricFamily(
+        "burnline_incidents_unacknowledged", "Open incidents that nobody has taken, by severity.", labels=["severity"]
+    )
+    for severity in Incident.Severity.values:
+        of_it = counts.get(severity, (0, 0))
+        opened.add_metric([severity], of_it[0])
+        waiting.add_metric([severity], of_it[1])
+    yield from (opened, waiting)
