@@ -1,6 +1,12 @@
-"""The engine's heartbeat."""
+"""The engine's heartbeat, and the runs of recurring work."""
+
+from datetime import timedelta
+from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
+
+from common import work
 
 
 class Heartbeat(models.Model):
@@ -13,3 +19,24 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beat_at:%H:%M:%S}"
+
+
+class ScheduledRun(work.DueWork):
+    """One job of the schedule in one slot of time."""
+
+    TASK: ClassVar[str] = "common.tasks.run_scheduled"
+    KEEP: ClassVar[timedelta | None] = timedelta(days=7)
+
+    job = models.CharField(max_length=100)  # its name in the schedule
+    slot = models.DateTimeField()  # when it began
+
+    class Meta(work.DueWork.Meta):
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "slot"], name="one_run_per_job_and_slot"),
+            models.UniqueConstraint(
+                fields=["job"], condition=Q(state="waiting"), name="a_job_never_runs_beside_itself"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} of {self.slot:%Y-%m-%d %H:%M:%S}"

@@ -10,18 +10,19 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 from django.apps import apps
-from django.db import DatabaseError, InterfaceError, connection, models, transaction
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, models, transaction
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Least, Now
 
 from common.text import shortened, storable
 
@@ -29,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=10)  # how long a row stays with who took it, unless renewed
 RENEW = 2.5  # seconds between two renewals
+LONGEST = 900.0  # seconds for which a lease is renewed: what takes longer hangs, and another may try
 HAND_OVER = timedelta(seconds=5)  # in which a worker has to begin what was handed to it
 FIRST_PAUSE = timedelta(seconds=2)  # before what failed is tried again; doubled each time,
 LONGEST_PAUSE = timedelta(minutes=5)  # up to this
@@ -47,13 +49,21 @@ class DueWorkQuerySet(models.QuerySet["Any"]):
         """The row itself as long as it belongs to the claim under which it was begun."""
         return self.filter(pk=row.pk, claim=row.claim, state="waiting")
 
+    def cancel(self) -> int:
+        """What of these waits shall not happen any more, also if somebody is at it: it will find that it lost its
+        lease. Gives how many that were."""
+        return self.filter(state="waiting").update(
+            state="cancelled", finished_at=Now(), claim="", lease_until=None, begun_at=None
+        )
+
 
 class DueWork(models.Model):
     """Something that is to happen at `due_at` or soon after.
 
     `TASK` names the Celery task that carries a row out, `f(pk, claim)`; its one line is a call of `carry_out`. Of the
     rows of one `lane`, an engine has at most LANE_LIMIT in hand at once, so that one slow destination leaves room for
-    the others. What was begun MAX_ATTEMPTS times without an orderly end is quarantined, for an admin to look at.
+    the others. What was begun MAX_ATTEMPTS times without an orderly end is quarantined, for an admin to look at. What
+    is done or cancelled is deleted after KEEP, or kept if that is None.
     """
 
     class State(models.TextChoices):
@@ -65,6 +75,7 @@ class DueWork(models.Model):
     TASK: ClassVar[str]
     LANE_LIMIT: ClassVar[int] = 8
     MAX_ATTEMPTS: ClassVar[int] = 5
+    KEEP: ClassVar[timedelta | None] = None
 
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     due_at = models.DateTimeField()
@@ -110,25 +121,33 @@ class Claimed:
 
 def kinds() -> list[type[DueWork]]:
     """Every kind of due work that there is."""
-    return [model for model in apps.get_models() if issubclass(model, DueWork)]
+    return [model for model in apps.get_models() if issubclass(model, DueWork) and not model._meta.proxy]
 
 
 # Taking
 
 
-def take(model: type[DueWork], room: int, in_hand: Mapping[str, int], lease: timedelta = LEASE) -> list[Claimed]:
+def take(
+    model: type[DueWork],
+    room: int,
+    in_hand: Mapping[str, int],
+    lease: timedelta = LEASE,
+    *,
+    only_late: bool | None = None,
+) -> list[Claimed]:
     """Take up to `room` rows that are due, the longest due first; of no lane more than its limit, `in_hand` included.
 
     Where nothing is due, one statement without a lock. What was begun too often is quarantined instead of taken.
+    `only_late` chooses between what was handed over before and never begun (True), and all else (False).
     """
     hands = Counter(in_hand)
     taken: list[Claimed] = []
     while len(taken) < room:
         full = [lane for lane, count in hands.items() if count >= model.LANE_LIMIT]
         due = model.objects.claimable().exclude(lane__in=full).order_by("due_at", "pk")
+        if only_late is not None:
+            due = due.filter(hand_overs__gt=0) if only_late else due.filter(hand_overs=0)
         found = list(due.values_list("pk", "lane", "attempts", "hand_overs")[: room - len(taken)])
-        if not found:
-            break
         wanted: dict[Any, tuple[str, bool]] = {}
         worn_out = []
         for pk, lane, attempts, hand_overs in found:
@@ -139,9 +158,10 @@ def take(model: type[DueWork], room: int, in_hand: Mapping[str, int], lease: tim
                 wanted[pk] = (lane, hand_overs > 0)
         if worn_out:
             _give_up(model, worn_out)
-        taken += _claim(model, wanted, lease)
-        if not wanted and not worn_out:
-            break
+        mine = _claim(model, wanted, lease)
+        taken += mine
+        if not mine and not worn_out:
+            break  # nothing is due, or others were quicker: the next look sees what they left
     return taken
 
 
@@ -151,18 +171,57 @@ def _claim(model: type[DueWork], wanted: Mapping[Any, tuple[str, bool]], lease: 
         return []
     claim = uuid.uuid4().hex
     with transaction.atomic():
-        rows = model.objects.claimable().filter(pk__in=wanted)
+        free: Collection[Any] = list(wanted)
         if connection.features.has_select_for_update_skip_locked:
-            rows = model.objects.filter(
-                pk__in=list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
-            )
-        rows.filter(pk__in=wanted).claimable().update(
-            claim=claim, lease_until=Now() + lease, begun_at=None, hand_overs=F("hand_overs") + 1
+            rows = model.objects.claimable().filter(pk__in=free).select_for_update(skip_locked=True)
+            free = list(rows.values_list("pk", flat=True))
+        model.objects.claimable().filter(pk__in=free).update(
+            claim=claim,
+            lease_until=Now() + lease,
+            begun_at=None,
+            hand_overs=Least(F("hand_overs") + 1, 1000),  # it has to fit, also where nobody begins anything for days
         )
         mine = list(
             model.objects.filter(pk__in=wanted, claim=claim).order_by("due_at", "pk").values_list("pk", flat=True)
         )
     return [Claimed(model, pk, claim, *wanted[pk]) for pk in mine]
+
+
+def still_held(pieces: Collection[Claimed]) -> dict[Claimed, bool]:
+    """Those of the pieces that still belong to their claims, and whether each was begun. The rest has ended, or went to
+    somebody else, or may. One statement for each kind."""
+    held: dict[Claimed, bool] = {}
+    for model, its in _by_model(pieces).items():
+        rows = model.objects.filter(
+            pk__in=[piece.pk for piece in its],
+            claim__in={piece.claim for piece in its},
+            state=DueWork.State.WAITING,
+            lease_until__gte=Now(),
+        )
+        begun = {(pk, claim): at is not None for pk, claim, at in rows.values_list("pk", "claim", "begun_at")}
+        held |= {piece: begun[piece.pk, piece.claim] for piece in its if (piece.pk, piece.claim) in begun}
+    return held
+
+
+def give_back(pieces: Collection[Claimed]) -> None:
+    """Let others have these at once, as if they had not been taken: who has them ends now."""
+    for model, its in _by_model(pieces).items():
+        for claim in {piece.claim for piece in its}:
+            mine = model.objects.filter(pk__in=[piece.pk for piece in its if piece.claim == claim], claim=claim)
+            mine.filter(state=DueWork.State.WAITING).update(
+                claim="",
+                lease_until=None,
+                begun_at=None,
+                hand_overs=0,
+                attempts=Case(When(begun_at=None, then=F("attempts")), default=F("attempts") - 1),
+            )
+
+
+def _by_model(pieces: Collection[Claimed]) -> dict[type[DueWork], list[Claimed]]:
+    found: dict[type[DueWork], list[Claimed]] = defaultdict(list)
+    for piece in pieces:
+        found[piece.model].append(piece)
+    return found
 
 
 def _give_up(model: type[DueWork], pks: list[Any]) -> None:
@@ -184,25 +243,31 @@ def _give_up(model: type[DueWork], pks: list[Any]) -> None:
 def carry_out(model: type[Work], pk: Any, claim: str, do: Callable[[Work], None]) -> None:
     """Begin the row and do it, unless it belongs to another by now. `do` either ends it itself (`finishing`,
     `postpone`), or it counts as done when `do` returns. What `do` raises is a failure of this attempt."""
-    row = begin(model, pk, claim)
-    if row is None:
-        return
+    close_old_connections()  # one that a restart of the database broke, too
     try:
-        with _keeper.renewing(row):
-            try:
-                do(row)
-                if not row.is_ended:
-                    with finishing(row):
-                        pass
-            except LeaseLost:
-                logger.warning("%s was taken over by another while it was carried out.", row)
-            except Exception as exc:  # whatever it is: it must not end the others' work
-                logger.warning("%s failed.", row, exc_info=True)
-                fail(row, f"{type(exc).__name__}: {exc}")
-    except (DatabaseError, InterfaceError):
+        row = begin(model, pk, claim)
+        if row is not None:
+            with _keeper.renewing(row):
+                _do(row, do)
+    except (DatabaseError, InterfaceError) as exc:
         # Its lease ends, and somebody does it again.
-        logger.warning("%s: the database went away before it could be ended.", row, exc_info=True)
+        logger.warning("%s %s: the database went away: %s", model._meta.label, pk, str(exc).strip().partition("\n")[0])
         connection.close()
+    finally:
+        close_old_connections()
+
+
+def _do(row: Work, do: Callable[[Work], None]) -> None:
+    try:
+        do(row)
+        if not row.is_ended:
+            with finishing(row):
+                pass
+    except LeaseLost:
+        logger.warning("%s was taken over by another while it was carried out.", row)
+    except Exception as exc:  # whatever it is: it must not end the others' work
+        logger.warning("%s failed.", row, exc_info=True)
+        fail(row, f"{type(exc).__name__}: {exc}")
 
 
 def begin(model: type[Work], pk: Any, claim: str) -> Work | None:
@@ -210,7 +275,7 @@ def begin(model: type[Work], pk: Any, claim: str) -> Work | None:
     begun = model.objects.filter(pk=pk, claim=claim, state=DueWork.State.WAITING, begun_at=None).update(
         begun_at=Now(), lease_until=Now() + LEASE, attempts=F("attempts") + 1, hand_overs=0
     )
-    return cast(Work, model.objects.get(pk=pk)) if begun else None
+    return cast("Work | None", model.objects.filter(pk=pk, claim=claim).first()) if begun else None
 
 
 @contextmanager
@@ -265,43 +330,40 @@ class _Keeper:
     """Renews the leases of what this process works on, all of them at once, in a thread of its own."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[type[DueWork], Any], str] = {}
-        self._changed = threading.Condition()
+        self._begun: dict[Claimed, float] = {}
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def renewing(self, row: DueWork) -> Iterator[None]:
-        key = (type(row), row.pk)
-        with self._changed:
-            self._rows[key] = row.claim
+        piece = Claimed(type(row), row.pk, row.claim, row.lane, is_late=False)
+        with self._lock:
+            self._begun[piece] = time.monotonic()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
                 self._thread.start()
         try:
             yield
         finally:
-            with self._changed:
-                self._rows.pop(key, None)
+            with self._lock:
+                del self._begun[piece]
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                self._changed.wait(RENEW)
-                rows = dict(self._rows)
+            time.sleep(RENEW)
+            now = time.monotonic()
+            with self._lock:
+                # A lease lasts several times as long: what was just begun can wait for the next round.
+                old = [piece for piece, begun in self._begun.items() if RENEW <= now - begun < LONGEST]
             try:
-                self._renew(rows)
+                for model, its in _by_model(old).items():
+                    mine = model.objects.filter(pk__in=[piece.pk for piece in its], state=DueWork.State.WAITING)
+                    mine.filter(claim__in={piece.claim for piece in its}).update(lease_until=Now() + LEASE)
             except (DatabaseError, InterfaceError) as exc:
                 logger.warning("Leases could not be renewed: %s", str(exc).strip().partition("\n")[0])
                 connection.close()
-            if not rows:
+            if not old:
                 connection.close()
-
-    def _renew(self, rows: Mapping[tuple[type[DueWork], Any], str]) -> None:
-        for model in {model for model, _ in rows}:
-            mine = {pk: claim for (kind, pk), claim in rows.items() if kind is model}
-            model.objects.filter(pk__in=list(mine), claim__in=set(mine.values()), state=DueWork.State.WAITING).update(
-                lease_until=Now() + LEASE
-            )
 
 
 _keeper = _Keeper()
