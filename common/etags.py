@@ -26,7 +26,7 @@ class IfMatchRequired(DomainError):
 
 
 def answer(
-    request: Request, data: Any, version: int, *, status: int = http.HTTP_200_OK, is_whole: bool = True
+    request: Request, data: Any, version: int | str, *, status: int = http.HTTP_200_OK, is_whole: bool = True
 ) -> Response:
     """The object with its ETag; 304 where the sender of a GET has this version already.
 

@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from incidents import api, api_slos
+from incidents import api, api_live, api_slos
 
 urlpatterns = [
+    path("events/", api_live.Events.as_view(), name="api-events"),
     path("incidents/", api.Incidents.as_view(), name="api-incident-list"),
     path("incidents/<int:number>/", api.OneIncident.as_view(), name="api-incident-detail"),
     path("incidents/<int:number>/status/", api.IncidentStatus.as_view(), name="api-incident-status"),

@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from incidents import views
+from incidents import api_live, views
 
 urlpatterns = [
+    path("live/", api_live.Live.as_view(), name="live"),
+    path("live/version/", api_live.Version.as_view(), name="live-version"),
     path("incidents/", views.incident_list, name="incident-list"),
     path("incidents/new/", views.incident_new, name="incident-new"),
     path("incidents/<int:number>/", views.incident_detail, name="incident-detail"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tomllib
+from collections.abc import Collection
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -103,6 +104,15 @@ def require(actor: Actor, act: Act, team: Team | None = None) -> None:
     if not can(actor, act, team):
         who = {Act.MANAGE: "a manager of the team", Act.ADMINISTER: "an administrator", Act.RESPOND: "a responder"}
         raise Forbidden(f"This needs {who.get(act, 'a member')}.")
+
+
+def read_roles(users: Collection[User]) -> None:
+    """Read the roles of all of them at once, where each would be read when it is first asked for."""
+    known: dict[int, dict[int, str]] = {user.pk: {} for user in users}
+    for user_id, team_id, role in Membership.objects.filter(user__in=known).values_list("user_id", "team_id", "role"):
+        known[user_id][team_id] = role
+    for user in users:
+        user.__dict__["_roles"] = known[user.pk]
 
 
 def _roles(user: User) -> dict[int, str]:
