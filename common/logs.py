@@ -41,6 +41,7 @@ _SECRETS = re.compile(
     r"|(?P<name>[?&;](?:\w*(?:token|key|secret|password|code|signature))=)[^&\s\"'<>]+",
     re.IGNORECASE,
 )
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")  # to some readers; JSON itself lets them stand
 _CONTROL = {code: repr(chr(code))[1:-1] for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]}
 
 
@@ -148,9 +149,10 @@ def _timestamp(created: float) -> str:
 
 def _as_json(logger: Any, method: str, event: Event) -> str:
     try:
-        return orjson.dumps(event).decode()
+        line = orjson.dumps(event).decode()
     except TypeError:  # a lone surrogate
-        return orjson.dumps(storable_json(dict(event))).decode()
+        line = orjson.dumps(storable_json(dict(event))).decode()
+    return line if line.isascii() else _LINE_ENDS.sub(lambda end: f"\\u{ord(end[0]):04x}", line)
 
 
 def _as_text(logger: Any, method: str, event: Event) -> str:
@@ -167,5 +169,6 @@ def _as_text(logger: Any, method: str, event: Event) -> str:
 
 def _hidden(match: re.Match[str]) -> str:
     if match["origin"]:
-        return f"{match['origin']}{match['host']}{'/…' if match['rest'] and match['rest'] != '/' else ''}"
+        rest = match["rest"] or ""
+        return f"{match['origin']}{match['host']}{rest if rest in ('', '/') else '/…'}"
     return "".join(filter(None, (match["scheme"], match["ours"], match["sealed"], match["link"], match["name"]))) + "…"

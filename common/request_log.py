@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from common import metrics
@@ -73,5 +74,7 @@ def _kind(path: str) -> str:
 
 def _user_id(request: HttpRequest) -> int | None:
     """Who it was, where the request came far enough to know; asks nothing of the database."""
-    user = getattr(request, "_cached_user", None) or request.__dict__.get("user")
+    user = request.__dict__.get("user")
+    if isinstance(user, SimpleLazyObject):  # the session's, and perhaps looked at by nobody
+        user = getattr(request, "_cached_user", None)
     return user.pk if user is not None and user.is_authenticated else None

@@ -16,11 +16,12 @@ def open_incidents(now: datetime) -> Iterator[Metric]:
     rows = (
         Incident.objects.open()
         .filter(is_drill=False)
-        .values_list("severity")
-        .annotate(Count("id"), Count("id", filter=Q(status=Incident.Status.TRIGGERED)))
         .order_by()
+        .values("severity")
+        .annotate(opened=Count("id"), untaken=Count("id", filter=Q(status=Incident.Status.TRIGGERED)))
+        .values_list("severity", "opened", "untaken")
     )
-    counts = {severity: (opened, unacknowledged) for severity, opened, unacknowledged in rows}
+    counts = {severity: (how_many, untaken) for severity, how_many, untaken in rows}
     opened = GaugeMetricFamily("burnline_incidents_open", "Open incidents by severity.", labels=["severity"])
     waiting = GaugeMetricFamily(
         "burnline_incidents_unacknowledged", "Open incidents that nobody has taken, by severity.", labels=["severity"]

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from common import engine
+from common import engine, metrics
 
 
 class Command(BaseCommand):
@@ -27,6 +27,7 @@ class Command(BaseCommand):
         its = engine.Engine(settings.ENV.engine_threads, with_workers=bool(settings.ENV.redis_url))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: its.stop())
+        metrics.share(settings.ENV.data_dir / "metrics")
         if not its.run():
             # What hangs must not keep the process; others have its work already.
             logging.shutdown()
