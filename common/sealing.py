@@ -34,7 +34,7 @@ def _ring() -> MultiFernet:
 
 @lru_cache(maxsize=4)
 def _ring_of(given: tuple[str, ...], secrets: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in (*given, *map(_derived, secrets))])
+    return MultiFernet([*(Fernet(key) for key in given), *(Fernet(_derived(secret)) for secret in secrets)])
 
 
 def _derived(secret: str) -> bytes:
