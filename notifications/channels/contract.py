@@ -1,0 +1,118 @@
+"""What every channel is given, what it answers, and what it tells of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Literal
+from urllib.parse import quote
+
+from common.errors import Invalid
+
+Priority = Literal["urgent", "high", "normal", "low"]
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message as it leaves: its words are final, only their form is the channel's."""
+
+    key: str  # the same in each copy, so that whoever gets it twice can tell
+    subject: str
+    text: str  # plain
+    url: str  # where it is about, "" if nowhere
+    at: datetime  # when it came to be
+    actions: tuple[tuple[str, str], ...] = ()  # (label, URL)
+    priority: Priority = "normal"
+    kind: str = "message"  # a word for machines
+
+    @property
+    def wire_key(self) -> str:
+        """The key as any header may hold it: ASCII, without dots, which Standard Webhooks keeps for itself."""
+        return quote(self.key, safe=":_-").replace(".", "%2E").replace("~", "%7E")
+
+    @property
+    def links(self) -> tuple[tuple[str, str], ...]:
+        """Its actions, and where it is about if none of them leads there."""
+        rest = any(url == self.url for _, url in self.actions) or not self.url
+        return self.actions if rest else (*self.actions, ("Open in Burnline", self.url))
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a message goes. Of a target, only its name may be shown or logged."""
+
+    kind: str
+    address: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The provider has it."""
+
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Later:
+    """Not now. It may go through after `retry_after` seconds, or whenever we like."""
+
+    reason: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Never:
+    """Not to this target, however often we try."""
+
+    reason: str
+
+
+Outcome = Sent | Later | Never
+
+
+class Channel(ABC):
+    """One way to reach people."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    address_label: ClassVar[str]  # what its address is called,
+    address_example: ClassVar[str]  # what one looks like,
+    address_help: ClassVar[str] = ""  # where one is found,
+    address_is_secret: ClassVar[bool]  # and whether having it is enough to send there
+    secret_label: ClassVar[str] = ""  # what its secret is called, "" if it has none
+    secret_help: ClassVar[str] = ""
+    makes_secret: ClassVar[bool] = False  # whether the secret is made by us, or given by a person who may leave it out
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether this installation can send by it."""
+        return True
+
+    @abstractmethod
+    def check(self, address: str) -> str:
+        """The address as it is kept, or `Invalid`. Asks nobody."""
+
+    def check_secret(self, secret: str) -> str:
+        """The secret as it is kept, or `Invalid`."""
+        if secret:
+            raise Invalid(f"{self.label} has no secret.")
+        return ""
+
+    def new_secret(self) -> str:
+        """A secret of ours, where it is we who make them."""
+        return ""
+
+    @abstractmethod
+    def lane(self, address: str) -> str:
+        """Who has to answer for this address: what is slow there delays nobody else."""
+
+    @abstractmethod
+    def shown(self, address: str) -> str:
+        """As much of the address as anybody may see."""
+
+    @abstractmethod
+    def send(self, message: Outgoing, target: Target) -> Outcome:
+        """Try once. Whatever comes of it is told by the outcome, without a secret in it."""
