@@ -86,13 +86,16 @@ def _engine() -> list[Program]:
 
 
 def _worker() -> list[Program]:
-    """Threads, not processes: so that nothing of it outlives it, however it ends."""
-    if not settings.ENV.redis_url:
-        return []
+    return [Program("worker", worker_command())] if settings.ENV.redis_url else []
+
+
+def worker_command() -> list[str]:
+    """Celery's worker. Threads, not processes: so that nothing of it outlives it, however it ends; 16, because each has
+    a connection to the database, and what they cannot begin in time the engine does."""
     # Its warning about root is about pickles, and it is sent JSON only.
     python = [sys.executable, "-W", "ignore:You're running the worker"]
-    words = "-q -A config.celery worker --pool threads --concurrency 4 --without-gossip --without-mingle -l WARNING"
-    return [Program("worker", [*python, "-m", "celery", *words.split()])]
+    quiet = "--without-gossip --without-mingle --without-heartbeat -l WARNING"
+    return [*python, "-m", "celery", *f"-q -A config.celery worker --pool threads --concurrency 16 {quiet}".split()]
 
 
 def _bootstrap() -> dict[str, Any]:
