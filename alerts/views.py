@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from alerts import ingest, integrations
-from common import problems
+from common import metrics, problems
 from common.errors import DomainError
 
 log = logging.getLogger(__name__)
@@ -25,13 +25,22 @@ _FAULTS = {
 
 @csrf_exempt
 def alertmanager(request: HttpRequest) -> HttpResponse:
-    """Take an Alertmanager notification. 2xx only after the commit; what is temporary is 503, never 429."""
+    """Take an Alertmanager notification, or keep one of very many alerts for the engine. 2xx only after the commit; what
+    is temporary is 503, never 429."""
+    with metrics.ingesting() as counted:
+        response = _answer(request, counted)
+        counted.result = response.status_code
+    return response
+
+
+def _answer(request: HttpRequest, counted: metrics.Delivery) -> HttpResponse:
     if request.method != "POST":
         return _not_post()
     try:
         integration = integrations.by_authorization(request.headers.get("Authorization", ""))
         if integration is None:
             return _unknown()
+        counted.integration = integration.slug
         now = timezone.now()
         fault = request.META.get("burnline.body_fault")
         body = b"" if fault else request.read(settings.WEBHOOK_MAX_BYTES + 1)
@@ -48,8 +57,12 @@ def alertmanager(request: HttpRequest) -> HttpResponse:
     except (DatabaseError, InterfaceError):
         log.exception("a delivery could not be stored")
         return _later("The database could not take this now.")
-    answer = {"delivery": str(receipt.delivery), "alerts": receipt.counts, "incidents": receipt.incidents}
-    return HttpResponse(orjson.dumps(answer), content_type="application/json")
+    counted.alerts = receipt.counts["received"]
+    answer: dict[str, object] = {"delivery": str(receipt.delivery), "alerts": receipt.counts}
+    if not receipt.is_waiting:
+        answer["incidents"] = receipt.incidents
+    status = 202 if receipt.is_waiting else 200
+    return HttpResponse(orjson.dumps(answer), status=status, content_type="application/json")
 
 
 def _not_post() -> HttpResponse:
