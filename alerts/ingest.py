@@ -1,4 +1,5 @@
-"""A delivery becomes rows: one transaction, a constant number of statements, and only then an answer.
+"""A delivery becomes rows: one transaction, a constant number of statements, and only then an answer. One of very many
+alerts is kept in that transaction, and its alerts are taken in by `fanout` soon after.
 
 Locks are taken in one order, here and everywhere: the group, incidents by id, the number counter, alerts by
 fingerprint.
@@ -10,17 +11,19 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Q
+from django.db.models.functions import Now
 
 from alerts import payload, routing, rules, upsert
-from alerts.models import Alert, Delivery, Group, Integration, RawBody
+from alerts.models import Alert, Delivery, FanOut, Group, Integration
 from alerts.payload import Notification
 from common.errors import DomainError
 from common.text import shortened, storable
@@ -28,9 +31,14 @@ from incidents import impact, lifecycle, timeline
 from incidents.models import Entry, Incident
 from people.actors import Actor, alerts_from
 
+AT_ONCE = 500  # alerts of one delivery that its request takes in itself
+
 _TRIES = 5
 _SHOWN = 200  # quarantined alerts that a delivery tells of one by one; the raw body has them all
+_LISTED = 500  # alerts that an entry lists one by one; it counts them all
 
+Written = TypeVar("Written")
+Write: TypeAlias = Callable[[Collection[int]], Written]
 Status = Incident.Status
 Identity = tuple[str, str]  # fingerprint and hash of the labels
 
@@ -58,6 +66,22 @@ class Receipt:
     delivery: uuid.UUID
     counts: dict[str, int]
     incidents: list[int]
+    is_waiting: bool = False  # its alerts are taken in soon
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What is taken in was heard `at` a time, by which the rules judge it; it is written down `now`, and its alerts
+    were last delivered when they were `seen_at`. All three are the same for what a request takes in."""
+
+    at: datetime
+    now: datetime
+    seen_at: datetime
+
+    @classmethod
+    def of_receipt(cls, received_at: datetime, now: datetime) -> Times:
+        at = min(received_at, now)  # whose clock is ahead has received nothing in our future
+        return cls(at, now, at)
 
 
 @dataclass(slots=True)
@@ -70,21 +94,35 @@ class _Plan:
     ended: list[tuple[Identity, rules.Instance]] = field(default_factory=list)  # open before, not open now
     overtaken: list[int] = field(default_factory=list)  # ids of rows that another instance replaces
     home: dict[Identity, Incident] = field(default_factory=dict)  # which incident an identity belongs to
+    moving: set[Identity] = field(default_factory=set)  # what returned after its own incident was over, to another
 
 
 def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
-    """Take a delivery in. Returns after the commit; raises payload.BadPayload (the body is then kept as refused),
-    Contended, or a database error, and then nothing of it is kept."""
+    """Take a delivery in, or keep it until its alerts are. Returns after the commit; raises payload.BadPayload (the
+    body is then kept as refused), Contended, or a database error, and then nothing of it is kept."""
     try:
+        envelope = payload.envelope(body)
+        if envelope.received > AT_ONCE:
+            return _put_off(integration, body, envelope, now)
         notification = payload.parse(body)
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
         raise
+
+    def write(further: Collection[int]) -> Receipt:
+        with transaction.atomic(durable=True):
+            return _take(integration, notification, body, further, now)
+
+    return settle(integration, notification, write)
+
+
+def settle(integration: Integration, notification: Notification, write: Write[Written]) -> Written:
+    """What `write` gives, which is one transaction; begun anew as long as others overtake it. It is told which
+    incidents to lock beside those that it finds itself. Raises Contended where others win every race."""
     further: set[int] = set()
     for _ in range(_TRIES):
         try:
-            with transaction.atomic(durable=True):
-                return _take(integration, notification, body, further, now)
+            return write(further)
         except _Overtaken as exc:
             further |= exc.incidents
         except IntegrityError as exc:
@@ -113,19 +151,40 @@ def refuse(
     )
 
 
+def complete(delivery: Delivery, notification: Notification, further: Collection[int], *, now: datetime) -> None:
+    """Take in the alerts of a delivery that waits, and say in it what became of them. Needs the transaction in which
+    `settle` does this."""
+    times = Times.of_receipt(delivery.received_at, now)
+    group, counts, touched = take_in(delivery.integration, notification, further, times)
+    _end(delivery, Delivery.Outcome.TAKEN, group=group, counts=counts, incidents=touched, **_put_aside(notification))
+
+
+def give_up(delivery: Delivery, reason: str) -> None:
+    """Refuse a delivery after all, as its alerts cannot be read."""
+    _end(delivery, Delivery.Outcome.REFUSED, reason=shortened(storable(reason), 500))
+
+
+def take_in(
+    integration: Integration, notification: Notification, further: Collection[int], times: Times
+) -> tuple[Group, dict[str, int], list[int]]:
+    """Write down what the notification says: its group, what became of its alerts, and the numbers of the incidents
+    that it touched. Needs the transaction in which `settle` does this."""
+    actor = alerts_from(integration.slug, integration.name)
+    group = _lock_group(integration, notification, times.seen_at)
+    plan = _plan(integration, notification, times)
+    incidents = _lock_incidents(plan, group, further)
+    opened = _find_homes(plan, group, incidents, integration, notification, actor, times)
+    written = _write_alerts(integration, group, plan, times.seen_at)
+    _lend(group, incidents, times.seen_at)
+    touched = _tell(plan, opened, actor, times)
+    _follow(group, plan, opened)
+    return group, _counts(plan, notification, written), touched
+
+
 def _take(
     integration: Integration, notification: Notification, body: bytes, further: Collection[int], now: datetime
 ) -> Receipt:
-    actor = alerts_from(integration.slug, integration.name)
-    group = _lock_group(integration, notification, now)
-    plan = _plan(integration, notification, now)
-    incidents = _lock_incidents(plan, group, further)
-    opened = _find_homes(plan, group, incidents, integration, notification, actor, now)
-    written = _write_alerts(integration, group, plan, now)
-    _lend(group, incidents, now)
-    touched = _tell(plan, opened, actor, now)
-    _follow(group, plan, opened)
-    counts = _counts(plan, notification, written)
+    group, counts, touched = take_in(integration, notification, further, Times.of_receipt(now, now))
     delivery = Delivery.objects.create(
         id=uuid.uuid4(),
         integration=integration,
@@ -137,43 +196,75 @@ def _take(
         size=len(body),
         counts=counts,
         incidents=touched,
-        quarantined=[asdict(q) for q in notification.quarantined[:_SHOWN]],
+        **_put_aside(notification),
     )
     return Receipt(delivery.id, counts, touched)
 
 
-def _lock_group(integration: Integration, notification: Notification, now: datetime) -> Group:
-    """The group's row, made where it is new, and locked."""
+@transaction.atomic(durable=True)
+def _put_off(integration: Integration, body: bytes, envelope: payload.Envelope, now: datetime) -> Receipt:
+    """Keep the delivery, and have its alerts taken in by the engine, those of one group in the order in which they
+    came."""
+    delivery = Delivery.objects.create(
+        id=uuid.uuid4(),
+        integration=integration,
+        received_at=now,
+        outcome=Delivery.Outcome.WAITING,
+        status=202,
+        raw_id=_keep(body),
+        size=len(body),
+        counts={"received": envelope.received},
+    )
+    lane = f"{integration.pk}:{sha256(envelope.group_key.encode()).hexdigest()}"
+    FanOut.objects.create(delivery=delivery, lane=lane, due_at=Now())
+    return Receipt(delivery.id, delivery.counts, [], is_waiting=True)
+
+
+def _end(delivery: Delivery, outcome: Delivery.Outcome, **fields: object) -> None:
+    waiting = Delivery.objects.filter(pk=delivery.pk, outcome=Delivery.Outcome.WAITING)
+    ended = waiting.update(outcome=outcome, **fields)
+    assert ended, "a delivery is taken in once"
+
+
+def _put_aside(notification: Notification) -> dict[str, list[dict[str, object]]]:
+    return {"quarantined": [asdict(q) for q in notification.quarantined[:_SHOWN]]}
+
+
+def _lock_group(integration: Integration, notification: Notification, seen_at: datetime) -> Group:
+    """The group's row, made where it is new, and locked. What its latest delivery said of it stands."""
     key_hash = _hash_of(notification)
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at) "
             "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (integration_id, key_hash) DO UPDATE "
-            "SET truncated = excluded.truncated, last_seen_at = excluded.last_seen_at "
+            "SET truncated = CASE WHEN excluded.last_seen_at >= alerts_group.last_seen_at "
+            "THEN excluded.truncated ELSE alerts_group.truncated END, "
+            "last_seen_at = CASE WHEN excluded.last_seen_at >= alerts_group.last_seen_at "
+            "THEN excluded.last_seen_at ELSE alerts_group.last_seen_at END "
             "RETURNING id, incident_id",
             [
                 *(integration.pk, key_hash, notification.group_key, notification.truncated),
-                connection.ops.adapt_datetimefield_value(now),
+                connection.ops.adapt_datetimefield_value(seen_at),
             ],
         )
         pk, incident_id = cursor.fetchone()
     return Group(
         pk=pk, integration=integration, key_hash=key_hash, key=notification.group_key, incident_id=incident_id,
-        truncated=notification.truncated, last_seen_at=now,
+        truncated=notification.truncated, last_seen_at=seen_at,
     )  # fmt: skip
 
 
-def _plan(integration: Integration, notification: Notification, now: datetime) -> _Plan:
+def _plan(integration: Integration, notification: Notification, times: Times) -> _Plan:
     """Read what is known of these fingerprints (one statement), and fold the delivery into it (none)."""
     sent: dict[Identity, list[payload.Alert]] = defaultdict(list)
     for alert in notification.alerts:
         sent[alert.fingerprint, alert.labels_hash].append(alert)
-    known = _known(integration, notification.alerts)
+    known = _known(integration, notification.alerts, is_late=times.at < times.now)
     grace = timedelta(seconds=settings.ENV.provisional_grace)
     plan = _Plan({}, {})
     for identity in sorted(sent):
         arrived = [_instance(alert) for alert in sent[identity]]
-        verdict = rules.judge(known.get(identity, ()), arrived, now=now, grace=grace)
+        verdict = rules.judge(known.get(identity, ()), arrived, now=times.at, grace=grace)
         plan.verdicts[identity] = verdict
         plan.sent |= {(*identity, alert.starts_at): alert for alert in sent[identity]}
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]
@@ -184,8 +275,11 @@ def _plan(integration: Integration, notification: Notification, now: datetime) -
     return plan
 
 
-def _known(integration: Integration, alerts: Sequence[payload.Alert]) -> dict[Identity, list[rules.Instance]]:
-    """The instances that can matter: those open, those that start or end after the earliest start now delivered."""
+def _known(
+    integration: Integration, alerts: Sequence[payload.Alert], *, is_late: bool
+) -> dict[Identity, list[rules.Instance]]:
+    """The instances that can matter: those open, those that start or end after the earliest start now delivered. What
+    is taken in late may be older than what is known: then they say since when."""
     known: dict[Identity, list[rules.Instance]] = defaultdict(list)
     if not alerts:
         return known
@@ -196,12 +290,21 @@ def _known(integration: Integration, alerts: Sequence[payload.Alert]) -> dict[Id
         fingerprint__in=upsert.among([alert.fingerprint for alert in alerts]),
     ).values_list(
         *("fingerprint", "labels_hash", "starts_at", "ends_at", "status", "superseded", "provisional_since"),
-        *("id", "incident_id", "content_hash"),
+        *("id", "incident_id", "content_hash", "last_seen_at"),
     )
-    for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, pk, incident_id, content in rows:
+    for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, pk, incident_id, *rest in rows:
+        content_hash, seen_at = rest
         known[fingerprint, labels_hash].append(
             rules.Instance(
-                starts_at, ends_at, status == Alert.Status.FIRING, superseded, provisional, pk, incident_id, content
+                starts_at=starts_at,
+                ends_at=ends_at,
+                is_firing=status == Alert.Status.FIRING,
+                superseded=superseded,
+                provisional_since=provisional,
+                id=pk,
+                incident_id=incident_id,
+                content_hash=content_hash,
+                seen_at=seen_at if is_late else None,
             )
         )
     return known
@@ -233,7 +336,7 @@ def _find_homes(
     integration: Integration,
     notification: Notification,
     actor: Actor,
-    now: datetime,
+    times: Times,
 ) -> Incident | None:
     """Give every identity its incident; open or reopen one where the rules say so. Returns the one that was opened."""
 
@@ -256,14 +359,19 @@ def _find_homes(
                 plan.home[identity] = own
             continue
         starts_at = (opening or verdict.is_open).starts_at  # type: ignore[union-attr]
-        candidate = own if moved else (of_group or own)
-        if candidate is None or not _takes(candidate, starts_at, now, is_known=own is candidate, actor=actor):
+        # What fires again with the start at which it had resolved began, for us, when it came back.
+        began_at = verdict.returned_at or starts_at
+        stays = moved or (verdict.promoted and own is not None and own.is_open)
+        candidate = own if stays else (of_group or own)
+        if candidate is None or not _takes(candidate, began_at, times, is_known=own is candidate, actor=actor):
             homeless.append((identity, plan.sent[(*identity, starts_at)]))
         else:
             plan.home[identity] = candidate
+        if verdict.promoted and plan.home.get(identity) is not own:
+            plan.moving.add(identity)
     opened = None
     if homeless:
-        opened = _open(integration, group, notification, [alert for _, alert in homeless], actor, now)
+        opened = _open(integration, group, notification, [alert for _, alert in homeless], actor, times)
         plan.home |= {identity: opened for identity, _ in homeless}
     # What comes resolved and was never heard of opens nothing, but is shown with the others of its group.
     shown_in = opened or (of_group if of_group is not None and of_group.is_open else None)
@@ -272,7 +380,7 @@ def _find_homes(
     return opened
 
 
-def _takes(incident: Incident, starts_at: datetime, now: datetime, *, is_known: bool, actor: Actor) -> bool:
+def _takes(incident: Incident, starts_at: datetime, times: Times, *, is_known: bool, actor: Actor) -> bool:
     """Does this incident take an alert that now fires? One that has ended is reopened by an alert that starts later, or
     that it never knew, within the window; what it knew and what goes on firing changes nothing."""
     if incident.is_open:
@@ -280,11 +388,11 @@ def _takes(incident: Incident, starts_at: datetime, now: datetime, *, is_known: 
     ended_at = incident.resolved_at or incident.updated_at
     if is_known and starts_at <= ended_at:
         return True
-    if now - ended_at > timedelta(seconds=settings.ENV.reopen_window) or incident.status == Status.CLOSED:
+    if times.at - ended_at > timedelta(seconds=settings.ENV.reopen_window) or incident.status == Status.CLOSED:
         return False
     try:
         with transaction.atomic():
-            return lifecycle.reopen(incident, by=actor, now=now)
+            return lifecycle.reopen(incident, by=actor, now=times.now)
     except IntegrityError:  # another one of this correlation key is open
         return False
 
@@ -295,23 +403,24 @@ def _open(
     notification: Notification,
     alerts: list[payload.Alert],
     actor: Actor,
-    now: datetime,
+    times: Times,
 ) -> Incident:
     fields = routing.fields(integration, notification, alerts)
     return lifecycle.open_incident(
         str(fields.pop("title")),
         by=actor,
-        now=now,
-        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, now, data=_listed(alerts))],
-        started_at=min(now, *(alert.starts_at for alert in alerts)),
-        detected_at=now,
+        now=times.now,
+        heard_at=times.at,
+        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=_listed(alerts))],
+        started_at=min(times.at, *(alert.starts_at for alert in alerts)),
+        detected_at=times.at,
         correlation_key=_correlation_key(group),
         **fields,
     )
 
 
 def _write_alerts(
-    integration: Integration, group: Group, plan: _Plan, now: datetime
+    integration: Integration, group: Group, plan: _Plan, seen_at: datetime
 ) -> dict[tuple[str, str, datetime], upsert.Written]:
     """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plan."""
     if plan.overtaken:
@@ -327,10 +436,12 @@ def _write_alerts(
         # What is resolved goes before what fires, as only one instance of a fingerprint may be open at any time.
         for instance in sorted(verdict.delivered, key=lambda i: (i.is_firing, i.starts_at)):
             promoted = verdict.promoted and instance.is_firing and instance.id is not None
+            if promoted and identity not in plan.moving:
+                home = None  # it is in its incident already, or in one that is merged into it
             row = _row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted)
             rows.append(row)
             expected[row.key] = instance
-    written = upsert.write(integration.pk, group.pk, rows, now=now)
+    written = upsert.write(integration.pk, group.pk, rows, seen_at=seen_at)
     for row in rows:
         got = written[row.key]
         if (got.was == "") != (expected[row.key].id is None) or got.status != row.status:
@@ -340,38 +451,43 @@ def _write_alerts(
     return written
 
 
-def _lend(group: Group, incidents: dict[int, Incident], now: datetime) -> None:
+def _lend(group: Group, incidents: dict[int, Incident], seen_at: datetime) -> None:
     """What is new to a group whose incident is merged comes back to that one when it is so no more."""
     incident = incidents.get(group.incident_id or 0)
     if incident is not None and incident.merged_into_id is not None:
-        new = Alert.objects.filter(group=group, incident=incident.merged_into_id, first_seen_at=now, merged_from=None)
+        new = Alert.objects.filter(
+            group=group, incident=incident.merged_into_id, first_seen_at=seen_at, merged_from=None
+        )
         new.update(merged_from=incident)
 
 
-def _tell(plan: _Plan, opened: Incident | None, actor: Actor, now: datetime) -> list[int]:
-    """One entry for each incident and kind of transition; the numbers of the incidents that were touched."""
+def _tell(plan: _Plan, opened: Incident | None, actor: Actor, times: Times) -> list[int]:
+    """One entry for each incident and kind of transition; the numbers of the incidents that were touched. That nothing
+    fires any more is only known when it is written down."""
     fired: dict[int, list[payload.Alert]] = defaultdict(list)
     ended: dict[int, list[rules.Instance]] = defaultdict(list)
     names: dict[int, list[payload.Alert]] = defaultdict(list)
     by_id = {incident.pk: incident for incident in plan.home.values()}
+    last_words = _last_words(plan) if plan.ended else {}
     for identity, alert in plan.fired:
         if (home := plan.home[identity]) is not opened:
             fired[home.pk].append(alert)
     for identity, instance in plan.ended:
         if (home_of := plan.home.get(identity)) is not None:
             ended[home_of.pk].append(instance)
-            names[home_of.pk].append(_last_word(plan, identity))
+            names[home_of.pk].append(last_words[identity])
     drafts = [
-        (by_id[pk], timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, now, data=_listed(alerts)))
+        (by_id[pk], timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=_listed(alerts)))
         for pk, alerts in sorted(fired.items())
     ]
     still_firing = _still_firing(ended) if ended else {}
     for pk in sorted(ended):
-        drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALERTS_RESOLVED, actor, now, data=_listed(names[pk]))))
+        resolved = timeline.Draft(Entry.Kind.ALERTS_RESOLVED, actor, times.at, data=_listed(names[pk]))
+        drafts.append((by_id[pk], resolved))
         if not still_firing.get(pk):
-            drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, now)))
-    timeline.append(drafts, now=now)
-    _link_slos(plan, actor, now)
+            drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now)))
+    timeline.append(drafts, now=times.now)
+    _link_slos(plan, actor, times.now)
     return sorted({incident.number for incident in plan.home.values()})
 
 
@@ -433,9 +549,15 @@ def _hash_of(notification: Notification) -> str:
 
 
 def _keep(body: bytes) -> bytes:
-    """Keep the bytes, once for each content; returns their hash."""
+    """Keep the bytes, once for each content; returns their hash. Those that are kept already are locked, not written:
+    so `retention` does not take away what a delivery is about to refer to."""
     digest = sha256(body).digest()
-    RawBody.objects.bulk_create([RawBody(sha256=digest, body=body)], ignore_conflicts=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO alerts_rawbody (sha256, size, body) VALUES (%s, %s, %s) "
+            "ON CONFLICT (sha256) DO UPDATE SET size = alerts_rawbody.size WHERE false",
+            [digest, len(body), body],
+        )
     return digest
 
 
@@ -444,9 +566,9 @@ def _still_firing(incidents: Iterable[int]) -> dict[int, int]:
     return dict(counted.annotate(n=Count("id")))
 
 
-def _last_word(plan: _Plan, identity: Identity) -> payload.Alert:
-    """The latest instance of an identity in the delivery."""
-    return max((alert for key, alert in plan.sent.items() if key[:2] == identity), key=lambda alert: alert.starts_at)
+def _last_words(plan: _Plan) -> dict[Identity, payload.Alert]:
+    """The latest instance of each identity in the delivery."""
+    return {(fingerprint, labels): plan.sent[fingerprint, labels, at] for fingerprint, labels, at in sorted(plan.sent)}
 
 
 def _instance(alert: payload.Alert) -> rules.Instance:
@@ -474,11 +596,12 @@ def _row(
 
 
 def _listed(alerts: Sequence[payload.Alert]) -> dict[str, object]:
+    """How many, and the first of them: so many are listed that any delivery has room that a request takes in."""
     return {
         "count": len(alerts),
         "alerts": [
             {"fingerprint": a.fingerprint, "name": shortened(a.name, 300), "starts_at": a.starts_at.isoformat()}
-            for a in alerts
+            for a in alerts[:_LISTED]
         ],
     }
 

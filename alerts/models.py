@@ -8,7 +8,9 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
+from common import work
 from incidents.models import Incident
 from people.actors import Actor
 from people.models import Team
@@ -54,7 +56,14 @@ class RawBody(models.Model):
     """The bytes of a delivery as they came, once for each content."""
 
     sha256 = models.BinaryField(primary_key=True, max_length=32)
+    size = models.PositiveIntegerField(db_default=0)  # of the body, in bytes
     body = models.BinaryField()
+
+    class Meta:
+        indexes: ClassVar = [
+            # how much is kept in all, without reading any of it
+            models.Index(fields=["size"], name="raw_body_size"),
+        ]
 
     def __str__(self) -> str:
         return bytes(self.sha256).hex()
@@ -86,17 +95,21 @@ class Delivery(models.Model):
     """One POST of an integration and what became of it."""
 
     class Outcome(models.TextChoices):
+        WAITING = "waiting", "Waiting"
         TAKEN = "taken", "Taken"
         REFUSED = "refused", "Refused"
 
     id = models.UUIDField(primary_key=True)
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="deliveries")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="deliveries", db_index=False
+    )  # `delivery_latest` begins with it
     group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="deliveries")
     received_at = models.DateTimeField()
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     status = models.PositiveSmallIntegerField()  # the HTTP status that was answered
     reason = models.TextField(blank=True)  # why it was refused
     raw = models.ForeignKey(RawBody, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    raw_removed_at = models.DateTimeField(null=True)  # when what was kept of its text was cleaned up
     size = models.PositiveIntegerField()
     counts = models.JSONField(default=dict)  # {"received", "opened", "changed", "unchanged", "resolved", "quarantined"}
     incidents = models.JSONField(default=list)  # numbers of the incidents that it touched
@@ -113,10 +126,52 @@ class Delivery(models.Model):
             models.Index(
                 fields=["-received_at"], condition=Q(outcome="refused") | ~Q(quarantined=[]), name="delivery_faulty"
             ),
+            # those whose text is kept, the oldest of which is cleaned up first
+            models.Index(fields=["received_at", "id"], condition=Q(raw__isnull=False), name="delivery_with_text"),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+    def get_absolute_url(self) -> str:
+        return reverse("delivery-detail", args=[self.pk])
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits because taking it in was given up."""
+        if self.outcome != self.Outcome.WAITING:
+            return False
+        return self.fan_out.state == FanOut.State.QUARANTINED
+
+    @property
+    def why(self) -> str:
+        """Why it was refused, or what is wrong with taking it in; empty where all is well."""
+        if self.is_stuck:
+            return f"Its alerts could not be taken in, and wait for an administrator: {self.fan_out.fault}"
+        return self.reason
+
+
+class FanOut(work.DueWork):
+    """A delivery of many alerts that is kept, and whose alerts are still to be taken in. Those of a group go one after
+    another."""
+
+    TASK: ClassVar[str] = "alerts.tasks.fan_out"
+    LANE_LIMIT: ClassVar[int] = 1
+    MAX_ATTEMPTS: ClassVar[int] = 10
+    CONCERNS: ClassVar[tuple[str, ...]] = ("delivery__integration",)
+
+    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="fan_out")
+
+    class Meta(work.DueWork.Meta):
+        verbose_name = "delivery of many alerts"
+        verbose_name_plural = "deliveries of many alerts"
+
+    @property
+    def concerns(self) -> str:
+        return f"{self.delivery.counts['received']:,} alerts from {self.delivery.integration.name}"
+
+    def get_absolute_url(self) -> str:
+        return self.delivery.get_absolute_url()
 
 
 class AlertQuerySet(models.QuerySet["Alert"]):
@@ -183,6 +238,10 @@ class Alert(models.Model):
             models.Index(fields=["incident"], condition=Q(status="firing"), name="alert_firing"),
             # what comes back to an incident that was merged
             models.Index(fields=["merged_from"], condition=Q(merged_from__isnull=False), name="alert_merged"),
+            # what fires once its grace is over
+            models.Index(
+                fields=["provisional_since"], condition=Q(provisional_since__isnull=False), name="alert_provisional"
+            ),
             # the list of alerts, newest first
             models.Index(fields=["-starts_at", "-id"], name="alert_newest"),
         ]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
@@ -31,7 +32,7 @@ class BadPayload(DomainError):
     title = "Not an Alertmanager notification"
 
 
-class Alert(msgspec.Struct, rename="camel", kw_only=True):
+class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     """One alert as it was sent."""
 
     status: Literal["firing", "resolved"]
@@ -46,11 +47,11 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True):
     def name(self) -> str:
         return self.labels.get("alertname", "")
 
-    @property
+    @cached_property
     def labels_hash(self) -> str:
         return _digest(self.labels)
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         return _digest([self.annotations, self.generator_url])
 
@@ -63,6 +64,24 @@ class _Whole(msgspec.Struct, rename="camel", kw_only=True):
     group_labels: dict[str, str] = {}
     common_labels: dict[str, str] = {}
     common_annotations: dict[str, str] = {}
+
+
+class _Sketch(msgspec.Struct, gc=False):
+    status: Literal["firing", "resolved"]  # so that millions of nothing end at the first of them
+
+
+class _Cover(msgspec.Struct, rename="camel", kw_only=True):
+    version: Literal["4"]
+    group_key: str
+    alerts: list[_Sketch]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What can be told of a notification without reading its alerts."""
+
+    group_key: str
+    received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +111,7 @@ class Notification:
 
 
 _whole = msgspec.json.Decoder(_Whole)
+_cover = msgspec.json.Decoder(_Cover)
 _alert = msgspec.json.Decoder(Alert)
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)  # ValueError: bad UTF-8, huge numbers
@@ -109,9 +129,21 @@ def parse(body: bytes) -> Notification:
     return _sorted_out(whole, list(enumerate(whole.alerts)), [])
 
 
-def _piece_by_piece(body: bytes) -> Notification:
-    """The forgiving way, for what does not decode as a whole. The standard library's parser is used here because it is
-    the one that gets past a lone surrogate, which then spoils its own alert alone."""
+def envelope(body: bytes) -> Envelope:
+    """How many alerts there are, and of which group, for much less than it costs to read them. Raises BadPayload where
+    `parse` does, but for a fault within an alert that hides its whole notification from the forgiving parser."""
+    try:
+        body.decode()  # what is skipped over is not looked at
+        cover = _cover.decode(body)
+    except _UNREADABLE:
+        members, raws = _opened(body)
+        return Envelope(_group_key(members), len(raws))
+    return Envelope(storable(cover.group_key), len(cover.alerts))
+
+
+def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
+    """The members of a notification and its alerts, of whatever kind they are. The standard library's parser is used
+    here because it is the one that gets past a lone surrogate, which then spoils its own alert alone."""
     try:
         members = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
     except _UNREADABLE as exc:
@@ -125,13 +157,18 @@ def _piece_by_piece(body: bytes) -> Notification:
         raise BadPayload("`alerts` is not a list.")
     if len(raws) > max(_FEW, len(body) // _SMALLEST):  # looked at one by one, millions of nothing take a minute
         raise BadPayload(f"These are no alerts: {len(raws):,} of them in {len(body):,} bytes.")
-    group_labels = _converted(members.get("groupLabels"), dict[str, str], {})
+    return members, raws
+
+
+def _piece_by_piece(body: bytes) -> Notification:
+    """The forgiving way, for what does not decode as a whole."""
+    members, raws = _opened(body)
     whole = _Whole(
         version="4",
-        group_key=_converted(members.get("groupKey"), str, "") or f"labels:{_digest(_clean(group_labels))}",
+        group_key=_group_key(members),
         alerts=[],
         truncated_alerts=_converted(members.get("truncatedAlerts"), Annotated[int, msgspec.Meta(ge=0, lt=2**31)], 0),
-        group_labels=group_labels,
+        group_labels=_converted(members.get("groupLabels"), dict[str, str], {}),
         common_labels=_converted(members.get("commonLabels"), dict[str, str], {}),
         common_annotations=_converted(members.get("commonAnnotations"), dict[str, str], {}),
     )
@@ -180,6 +217,12 @@ def _sorted_out(whole: _Whole, alerts: list[tuple[int, Alert]], quarantined: lis
         alerts=[taken[key] for key in sorted(taken)],
         quarantined=sorted(quarantined, key=lambda q: q.position),
     )
+
+
+def _group_key(members: dict[str, Any]) -> str:
+    """The sender's, or one made of the group's labels."""
+    labels = _converted(members.get("groupLabels"), dict[str, str], {})
+    return storable(_converted(members.get("groupKey"), str, "")) or f"labels:{_digest(_clean(labels))}"
 
 
 def _converted(value: Any, type_: Any, default: Any) -> Any:

@@ -23,6 +23,7 @@ class Instance:
     id: int | None = None
     incident_id: int | None = None
     content_hash: str = ""
+    seen_at: datetime | None = None  # when it was last heard of, where that may be after what is judged now
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +35,36 @@ class Verdict:
     overtaken: list[Instance]
     was_open: Instance | None
     is_open: Instance | None
-    promoted: bool = False  # a provisional instance outlived its grace and fires again
+    returned_at: datetime | None = None  # since when a provisional instance was so that outlived its grace: it fires
+
+    @property
+    def promoted(self) -> bool:
+        return self.returned_at is not None
 
 
 def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datetime, grace: timedelta) -> Verdict:
-    """Fold the delivered instances of one fingerprint into what is known of it."""
+    """Fold the delivered instances of one fingerprint into what is known of it. `now` is when they were received."""
     before = {instance.starts_at: instance for instance in known}
     after = dict(before)
-    promoted = False
+    returned: dict[datetime, datetime] = {}
     named = list(incoming)
     for new in named:
         old = after.get(new.starts_at)
+        is_older = bool(old and old.seen_at and old.seen_at > now)  # than what is known, although it is judged after it
         if old is None:
             after[new.starts_at] = new
         elif not new.is_firing:
             ends = min(filter(None, (old.ends_at, new.ends_at)), default=None)
-            after[new.starts_at] = replace(old, ends_at=ends, is_firing=False, superseded=False, provisional_since=None)
-        elif not old.is_firing and not old.superseded:
+            since = (old.provisional_since or (old.seen_at if old.is_firing else None)) if is_older else None
+            after[new.starts_at] = replace(
+                old, ends_at=ends, is_firing=False, superseded=False, provisional_since=since
+            )
+        elif not old.is_firing and not old.superseded and not is_older:
             # It had resolved, and fires with the same start: a stale copy from another node, or a real return.
             since = old.provisional_since or now
             if now - since >= grace:
                 after[new.starts_at] = replace(old, ends_at=None, is_firing=True, provisional_since=None)
-                promoted = True
+                returned[new.starts_at] = since
             else:
                 after[new.starts_at] = replace(old, provisional_since=since)
     newest = max(after)
@@ -69,5 +78,5 @@ def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datet
         overtaken=[after[start] for start, old in before.items() if old.is_firing and after[start].superseded],
         was_open=next((i for i in before.values() if i.is_firing), None),
         is_open=next((i for i in after.values() if i.is_firing), None),
-        promoted=promoted and after[newest].is_firing,
+        returned_at=returned.get(newest) if after[newest].is_firing else None,
     )

@@ -19,6 +19,13 @@ _COLUMNS = (
     "labels, annotations, generator_url, content_hash, group_id, incident_id, first_seen_at, last_seen_at"
 )
 
+# What the latest delivery said stands, also where an earlier one is taken in after it.
+_NEWEST = ", ".join(
+    f"{column} = CASE WHEN excluded.last_seen_at >= alerts_alert.last_seen_at THEN excluded.{column} "
+    f"ELSE alerts_alert.{column} END"
+    for column in ("name", "annotations", "generator_url", "content_hash", "group_id", "last_seen_at")
+)
+
 # Resolved is final for an instance, and the earliest end of it stands: said here, in the statement, so that it holds
 # for what two deliveries bring at once.
 _ON_CONFLICT = f"""
@@ -29,10 +36,10 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   ends_at = CASE WHEN excluded.was = '{PROMOTE}' THEN NULL
             WHEN excluded.ends_at IS NULL OR alerts_alert.ends_at <= excluded.ends_at THEN alerts_alert.ends_at
             ELSE excluded.ends_at END,
-  superseded = excluded.superseded,
-  provisional_since = excluded.provisional_since, name = excluded.name, annotations = excluded.annotations,
-  generator_url = excluded.generator_url, content_hash = excluded.content_hash, group_id = excluded.group_id,
-  incident_id = COALESCE(alerts_alert.incident_id, excluded.incident_id), last_seen_at = excluded.last_seen_at
+  superseded = excluded.superseded, provisional_since = excluded.provisional_since,
+  incident_id = CASE WHEN excluded.was = '{PROMOTE}' THEN COALESCE(excluded.incident_id, alerts_alert.incident_id)
+                ELSE COALESCE(alerts_alert.incident_id, excluded.incident_id) END,
+  {_NEWEST}
 RETURNING fingerprint, labels_hash, starts_at, was, status, incident_id
 """
 
@@ -69,7 +76,7 @@ class Row:
     annotations: dict[str, str]
     generator_url: str
     content_hash: str
-    incident_id: int | None
+    incident_id: int | None  # of one that is there already it changes nothing, but for a promotion
 
     @property
     def key(self) -> tuple[str, str, datetime]:
@@ -86,7 +93,7 @@ class Written:
 
 
 def write(
-    integration_id: int, group_id: int, rows: Sequence[Row], *, now: datetime
+    integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime
 ) -> dict[tuple[str, str, datetime], Written]:
     """Insert or update all rows in one statement, in the order given; what became of each by its key.
 
@@ -119,7 +126,7 @@ def write(
     with connection.cursor() as cursor:
         cursor.execute(
             _POSTGRESQL if is_postgresql else _SQLITE,
-            [integration_id, group_id, moment(now), moment(now), orjson.dumps(document).decode()],
+            [integration_id, group_id, moment(seen_at), moment(seen_at), orjson.dumps(document).decode()],
         )
         return {
             (fingerprint, labels_hash, starts_at if starts_at.tzinfo else starts_at.replace(tzinfo=UTC)): Written(*rest)

@@ -25,8 +25,8 @@ _FAULTS = {
 
 @csrf_exempt
 def alertmanager(request: HttpRequest) -> HttpResponse:
-    """Take an Alertmanager notification, or keep one of very many alerts for the engine. 2xx only after the commit; what
-    is temporary is 503, never 429."""
+    """Take an Alertmanager notification, or keep one of very many alerts for the engine. 2xx only after the commit;
+    what is temporary is 503, never 429."""
     with metrics.ingesting() as counted:
         response = _answer(request, counted)
         counted.result = response.status_code

@@ -73,9 +73,16 @@ def declare(title: str, *, by: Actor, now: datetime, **fields: Any) -> Incident:
 
 
 def open_incident(
-    title: str, *, by: Actor, now: datetime, opening: Iterable[timeline.Draft], **fields: Any
+    title: str,
+    *,
+    by: Actor,
+    now: datetime,
+    opening: Iterable[timeline.Draft],
+    heard_at: datetime | None = None,
+    **fields: Any,
 ) -> Incident:
     """Insert an incident with its next number, an `opened` entry, and the entries of `opening`: three statements.
+    `heard_at` is when we heard of it, where that was before now.
 
     Raises IntegrityError where another open incident has the correlation key. Needs a transaction.
     """
@@ -84,7 +91,10 @@ def open_incident(
         raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
     incident = Incident(number=next_number(), title=title, created_at=now, updated_at=now, **fields)
     opened = timeline.Draft(
-        Entry.Kind.OPENED, by, now, data={"title": incident.title, "severity": incident.severity, "kind": incident.kind}
+        Entry.Kind.OPENED,
+        by,
+        heard_at or now,
+        data={"title": incident.title, "severity": incident.severity, "kind": incident.kind},
     )
     return timeline.begin(incident, [opened, *opening], now=now)
 

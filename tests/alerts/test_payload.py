@@ -18,6 +18,11 @@ def parse(*alerts: Any, **fields: Any) -> payload.Notification:
     return payload.parse(json.dumps(body).encode())
 
 
+def envelope(*alerts: Any, **fields: Any) -> payload.Envelope:
+    body = {**json.loads(make.alertmanager_body()), "alerts": list(alerts), **fields}
+    return payload.envelope(json.dumps(body).encode())
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -30,6 +35,8 @@ def parse(*alerts: Any, **fields: Any) -> payload.Notification:
 def test_what_is_no_notification_is_refused(body: bytes) -> None:
     with pytest.raises(payload.BadPayload):
         payload.parse(body)
+    with pytest.raises(payload.BadPayload):
+        payload.envelope(body)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +63,7 @@ def test_an_alert_that_cannot_be_read_spoils_itself_alone(bad: Any) -> None:
     assert [q.position for q in read.quarantined] == [1]
     assert read.received == 3
     assert read.quarantined[0].reason
+    assert envelope(make.alert("Good"), bad, make.alert("AlsoGood")) == payload.Envelope(read.group_key, 3)
 
 
 def test_a_nul_is_replaced_and_nothing_else_is_touched() -> None:
@@ -75,6 +83,7 @@ def test_envelope_fields_of_the_wrong_type_cost_nothing_but_themselves() -> None
 
     assert len(read.alerts) == 1
     assert read.group_key.startswith("labels:")
+    assert envelope(make.alert(), groupKey=5, groupLabels={"alertname": "X"}).group_key == read.group_key
     assert read.truncated == 0
 
 

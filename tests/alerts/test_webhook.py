@@ -21,6 +21,7 @@ from alerts.models import Alert, Delivery, Integration, RawBody
 from incidents import lifecycle, timeline
 from incidents.models import Incident
 from tests import make
+from tests.due import run_all_due
 from tests.make import NOW
 
 PATH = "/webhooks/alertmanager/"
@@ -130,11 +131,19 @@ def test_more_than_django_reads_of_a_form_is_taken(token: str) -> None:
     assert answer.json()["alerts"]["opened"] == 1
 
 
-def test_five_hundred_and_more_are_taken_in_the_request(token: str) -> None:
-    answer = post(make.alertmanager_body(*[make.alert(f"Alert{n}") for n in range(1200)]), token)
+def test_five_hundred_are_taken_in_the_request_and_more_of_them_soon_after(token: str) -> None:
+    alerts = [make.alert(f"Alert{n}") for n in range(501)]
 
-    assert answer.status_code == 200
-    assert Alert.objects.count() == 1200
+    at_once = post(make.alertmanager_body(*alerts[:500], group="one"), token)
+    soon = post(make.alertmanager_body(*alerts, group="two"), token)
+
+    assert (at_once.status_code, at_once.json()["alerts"]["opened"]) == (200, 500)
+    waiting = Delivery.objects.get(outcome="waiting")
+    assert soon.status_code == waiting.status == 202
+    assert soon.json() == {"delivery": str(waiting.pk), "alerts": {"received": 501}}
+    assert Alert.objects.count() == 500
+    run_all_due()
+    assert Alert.objects.count() == 501
 
 
 def test_a_database_that_cannot_is_503_with_retry_after(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
