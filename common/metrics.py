@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import json
 import logging
 import os
 import struct
@@ -232,11 +233,14 @@ def _locked(file: IO[str], how: int) -> bool:
 def _is_sound(path: Path) -> bool:
     """Whether it can be read to its end, and written without growing on a full disk."""
     try:
-        for _ in MmapedDict.read_all_values_from_file(path):  # type: ignore[no-untyped-call]
-            pass
-        return path.stat().st_size >= _MADE_BEFOREHAND
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            (used,) = struct.unpack("i", file.read(4))
+        for key, *_ in MmapedDict.read_all_values_from_file(path):  # type: ignore[no-untyped-call]
+            json.loads(key)
     except (OSError, struct.error, RuntimeError, ValueError):
         return False
+    return size >= _MADE_BEFOREHAND and 0 <= used <= size
 
 
 def _files(folder: Path, number: str) -> list[Path]:

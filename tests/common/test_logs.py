@@ -116,7 +116,7 @@ def test_whoever_writes_one_format_is_spoken(name: str) -> None:
 # What comes from outside
 
 
-NASTY = 'a\n{"log.level":"error","message":"forged"}\r\x1b[2J\x00\u2028\x85\ud800'
+NASTY = 'a\n{"log.level":"error","message":"forged"}\r\x1b[2J\x00\u2028\x85'
 
 
 def test_what_comes_from_outside_cannot_forge_a_line(written: Lines) -> None:
@@ -140,6 +140,13 @@ def test_what_comes_from_outside_cannot_forge_a_line_on_a_terminal(terminal: io.
     assert rest
     assert all(line.startswith("    ") for line in rest)
     assert not set(text) & set("\x1b\x00\r\u2028\x85")
+
+
+def test_half_a_character_spoils_no_line() -> None:
+    record = logging.LogRecord("ours", logging.INFO, __file__, 1, "half \ud800", (), None)
+
+    assert json.loads(logs.json_lines().format(record))["message"] == "half \N{REPLACEMENT CHARACTER}"
+    assert "half ?" in logs.text_lines().format(record)
 
 
 # Secrets
