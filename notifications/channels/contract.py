@@ -5,12 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 from urllib.parse import quote
 
 from common.errors import Invalid
 
 Priority = Literal["urgent", "high", "normal", "low"]
+
+
+class Action(NamedTuple):
+    """Something that a message offers to do: a link, and what it is called."""
+
+    label: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,9 @@ class Outgoing:
     key: str  # the same in each copy, so that whoever gets it twice can tell
     subject: str
     text: str  # plain
-    url: str  # where it is about, "" if nowhere
+    url: str  # what it is about, or ""
     at: datetime  # when it came to be
-    actions: tuple[tuple[str, str], ...] = ()  # (label, URL)
+    actions: tuple[Action, ...] = ()
     priority: Priority = "normal"
     kind: str = "message"  # a word for machines
 
@@ -32,20 +39,19 @@ class Outgoing:
         return quote(self.key, safe=":_-").replace(".", "%2E").replace("~", "%7E")
 
     @property
-    def links(self) -> tuple[tuple[str, str], ...]:
-        """Its actions, and where it is about if none of them leads there."""
-        rest = any(url == self.url for _, url in self.actions) or not self.url
-        return self.actions if rest else (*self.actions, ("Open in Burnline", self.url))
+    def links(self) -> tuple[Action, ...]:
+        """Its actions, and what it is about if none of them leads there."""
+        if not self.url or any(action.url == self.url for action in self.actions):
+            return self.actions
+        return (*self.actions, Action("Open in Burnline", self.url))
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a message goes. Of a target, only its name may be shown or logged."""
+    """Where a message goes, with the secret opened. Neither is ever shown or logged."""
 
-    kind: str
     address: str = field(repr=False)
     secret: str = field(default="", repr=False)
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,7 @@ class Channel(ABC):
     secret_help: ClassVar[str] = ""
     makes_secret: ClassVar[bool] = False  # whether the secret is made by us, or given by a person who may leave it out
 
-    @property
-    def is_usable(self) -> bool:
+    def usable(self) -> bool:
         """Whether this installation can send by it."""
         return True
 
@@ -110,7 +115,7 @@ class Channel(ABC):
         """Who has to answer for this address: what is slow there delays nobody else."""
 
     @abstractmethod
-    def shown(self, address: str) -> str:
+    def masked(self, address: str) -> str:
         """As much of the address as anybody may see."""
 
     @abstractmethod

@@ -20,8 +20,8 @@ from django.core.validators import validate_email
 from django.utils.html import format_html, format_html_join
 
 from common.errors import Invalid
-from common.text import shortened, storable
-from notifications.channels.contract import Channel, Later, Never, Outcome, Outgoing, Sent, Target
+from common.text import shortened
+from notifications.channels.contract import Action, Channel, Later, Never, Outcome, Outgoing, Sent, Target
 
 TIMEOUT = 10.0  # seconds for each thing that we say to the server
 SUBJECT = 200
@@ -35,8 +35,7 @@ class Email(Channel):
     address_example: ClassVar[str] = "alice@example.com"
     address_is_secret: ClassVar[bool] = False
 
-    @property
-    def is_usable(self) -> bool:
+    def usable(self) -> bool:
         return bool(settings.ENV.smtp_url)
 
     def check(self, address: str) -> str:
@@ -51,7 +50,7 @@ class Email(Channel):
     def lane(self, address: str) -> str:
         return f"email:{_server(settings.ENV.smtp_url).host}" if settings.ENV.smtp_url else "email:"
 
-    def shown(self, address: str) -> str:
+    def masked(self, address: str) -> str:
         return address
 
     def send(self, message: Outgoing, target: Target) -> Outcome:
@@ -82,7 +81,7 @@ def _mail(message: Outgoing, to: str) -> EmailMultiAlternatives:
         **(HIGH if message.priority == "urgent" else {}),
     }
     links = message.links
-    text = storable(message.text).strip()
+    text = message.text.strip()
     lines = [f"{label}: {url}" for label, url in links if url not in text]
     mail = EmailMultiAlternatives(
         subject=shortened(_one_line(message.subject), SUBJECT),
@@ -95,7 +94,7 @@ def _mail(message: Outgoing, to: str) -> EmailMultiAlternatives:
     return mail
 
 
-def _html(text: str, links: tuple[tuple[str, str], ...]) -> str:
+def _html(text: str, links: tuple[Action, ...]) -> str:
     paragraphs = format_html_join("", '<p style="white-space:pre-line">{}</p>', ((p,) for p in text.split("\n\n") if p))
     anchors = format_html_join(
         " &nbsp; ",
@@ -106,7 +105,7 @@ def _html(text: str, links: tuple[tuple[str, str], ...]) -> str:
 
 
 def _one_line(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", storable(text))
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text)
 
 
 def _refused(exc: smtplib.SMTPException | OSError, host: str) -> Outcome:
@@ -121,7 +120,7 @@ def _refused(exc: smtplib.SMTPException | OSError, host: str) -> Outcome:
         return Never(reason) if code >= 500 else Later(reason)
     if isinstance(exc, smtplib.SMTPAuthenticationError):
         return Later(f"{host} does not take the login of this installation.")
-    if isinstance(exc, TimeoutError):
+    if isinstance(exc, TimeoutError) or isinstance(exc.__context__, TimeoutError):  # smtplib calls some a disconnection
         return Later(f"{host} took longer than {TIMEOUT:g} seconds.")
     return Later(f"{host} cannot be used: {type(exc).__name__}.")
 

@@ -30,7 +30,7 @@ class HttpChannel(Channel):
     def lane(self, address: str) -> str:
         return f"{self.kind}:{outside.place_of(address).netloc}"
 
-    def shown(self, address: str) -> str:
+    def masked(self, address: str) -> str:
         return f"{outside.place_of(address).netloc}/…"
 
 

@@ -71,7 +71,7 @@ def escaped(text: str) -> str:
 
 
 def _judge(answer: outside.Answer) -> Outcome:
-    if answer.body.strip() == b"ok":
+    if answer.whole and answer.body.strip() == b"ok":
         return posting.accepted(answer)
     return Later(f"{answer.host} answered {answer.status}, but not that it took the message.")
 
