@@ -158,10 +158,9 @@ def take(
                 wanted[pk] = (lane, hand_overs > 0)
         if worn_out:
             _give_up(model, worn_out)
-        mine = _claim(model, wanted, lease)
-        taken += mine
-        if not mine and not worn_out:
-            break  # nothing is due, or others were quicker: the next look sees what they left
+        taken += _claim(model, wanted, lease)
+        if not wanted and not worn_out:
+            break
     return taken
 
 
@@ -243,7 +242,7 @@ def _give_up(model: type[DueWork], pks: list[Any]) -> None:
 def carry_out(model: type[Work], pk: Any, claim: str, do: Callable[[Work], None]) -> None:
     """Begin the row and do it, unless it belongs to another by now. `do` either ends it itself (`finishing`,
     `postpone`), or it counts as done when `do` returns. What `do` raises is a failure of this attempt."""
-    close_old_connections()  # one that a restart of the database broke, too
+    _look_after_connections()
     try:
         row = begin(model, pk, claim)
         if row is not None:
@@ -254,6 +253,12 @@ def carry_out(model: type[Work], pk: Any, claim: str, do: Callable[[Work], None]
         logger.warning("%s %s: the database went away: %s", model._meta.label, pk, str(exc).strip().partition("\n")[0])
         connection.close()
     finally:
+        _look_after_connections()
+
+
+def _look_after_connections() -> None:
+    """As Django does it before and after each request: close what is old, or broken by a restart of the database."""
+    if not connection.in_atomic_block:
         close_old_connections()
 
 
