@@ -1,7 +1,9 @@
 """Every setting, typed, from the environment (BURNLINE_*, DATABASE_URL, REDIS_URL); faults are listed all at once."""
 
+import base64
 import ipaddress
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -36,6 +38,25 @@ def _networks(value: str) -> str:
     return value
 
 
+def _mail_server(value: str) -> str:
+    if value and (not re.match(r"smtps?://|smtp\+(tls|starttls|ssl)://", value) or urlsplit(value).port == 0):
+        raise ValueError("must begin with smtp://, smtp+tls:// or smtps://, such as smtp+tls://user:password@host:587")
+    return value
+
+
+def _sender(value: str) -> str:
+    if not re.fullmatch(r"[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", value):
+        raise ValueError("must be an e-mail address, such as Burnline <burnline@example.com>")
+    return value
+
+
+def _sealing_keys(value: str) -> str:
+    for key in filter(None, map(str.strip, value.split(","))):
+        if len(key) != 44 or len(base64.urlsafe_b64decode(key)) != 32:
+            raise ValueError("each must be 32 bytes in URL-safe Base64: `openssl rand -base64 32 | tr +/ -_`")
+    return value
+
+
 class Environment(BaseSettings):
     """What the environment may say. Variables are named BURNLINE_<FIELD>, except the two URLs."""
 
@@ -62,10 +83,10 @@ class Environment(BaseSettings):
     proxies: Annotated[int, Field(ge=0, le=10)] = 0  # how many stand before us, each adding to X-Forwarded-For
     live: Literal["stream", "poll"] = "stream"  # how pages hear of changes
     engine_threads: Annotated[int, Field(ge=1, le=256)] = 32  # pieces of due work that an engine does itself at once
-    smtp_url: Annotated[str, Field(pattern=r"^$|^smtps?(\+\w+)?://")] = ""
-    mail_from: str = "Burnline <burnline@localhost>"
+    smtp_url: Annotated[str, AfterValidator(_mail_server)] = ""
+    mail_from: Annotated[str, AfterValidator(_sender)] = "Burnline <burnline@localhost>"
     private_networks: Annotated[str, AfterValidator(_networks)] = ""  # comma separated, where messages may go beside
-    encryption_keys: str = ""  # comma separated, the first one seals; without, one is derived from the secret key
+    encryption_keys: Annotated[str, AfterValidator(_sealing_keys)] = ""  # comma separated; without, the secret key's own
     raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
     raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
@@ -255,6 +276,8 @@ SECURE_HSTS_PRELOAD = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 WEBHOOK_MAX_BYTES = 32 << 20
+# Who is told, in the same transaction, how a message of such a topic ended.
+MESSAGES_END_AT = {"incident": "incidents.notices.record"}
 # What of /metrics is read from the database at each scrape.
 SCRAPED = ["common.pulse.gauges", "common.backlog.gauges", "incidents.gauges.open_incidents"]
 
