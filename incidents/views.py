@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from common.errors import Invalid
 from common.forms import Form
-from incidents import fields, impact, lifecycle, queries, responding, steps
+from incidents import fields, impact, lifecycle, queries, responding, steps, stream
 from incidents.access import incident_for
 from incidents.forms import (
     DeclareForm,
@@ -41,10 +41,11 @@ def incident_list(request: SignedInRequest) -> HttpResponse:
     tab = request.GET.get("tab", "open")
     if tab not in queries.TABS:
         raise Http404("There is no such tab.")
+    live_version = stream.version(request.actor)  # before what it is the version of
     page = queries.list_page(request.actor, tab, request.GET, request.GET.get("cursor"), now)
     form = ListForm(request.GET, auto_id="filter_%s")
     context = {"section": SECTION, "now": now, "tab": tab, "tabs": queries.TABS, "page": page, "form": form}
-    context |= {"asked": form.asked(), "sentence": form.sentence(tab)}
+    context |= {"asked": form.asked(), "sentence": form.sentence(tab), "live_version": live_version}
     context["acts"] = page.has_waiting and access.can(request.actor, access.Act.RESPOND)
     return render(request, "incidents/list.html", context)
 

@@ -11,6 +11,9 @@ const RETRY = 5000;
 const SETTLING = 600; // a button that has just become another one takes no click meant for the first
 const TOUCHING = 3000; // how long a finger counts after it was lifted
 
+const ITEMS = ".entry, .day, [data-seq], .person-row, .alert-group, .alert-instance, .budget";
+const READ = `main :is(${ITEMS}, .composer, h2)`;
+
 const page = document.body.dataset; // livePage, liveIncident, liveSeq, liveVersion
 const root = document.documentElement;
 const held = new Map(); // id of a part -> what it will become
@@ -132,6 +135,8 @@ function morph(part, next) {
   const active = document.activeElement;
   const hadFocus = part.contains(active);
   const buttons = buttonsOf(part);
+  tighten(part);
+  tighten(next);
   Idiomorph.morph(part, next, {
     morphStyle: "outerHTML",
     ignoreActiveValue: false, // or a focused button would keep its words and change what it does
@@ -145,6 +150,15 @@ function morph(part, next) {
   if (hadFocus && !part.contains(document.activeElement)) {
     part.tabIndex = -1;
     part.focus({ preventScroll: true });
+  }
+}
+
+/** Without the blanks between items: idiomorph would take one for another, and move what a reader has selected. */
+function tighten(part) {
+  for (const list of new Set([...part.querySelectorAll(ITEMS)].map((item) => item.parentElement))) {
+    for (const node of [...list.childNodes]) {
+      if (node.nodeType === Node.TEXT_NODE && node.data.trim() === "") node.remove();
+    }
   }
 }
 
@@ -212,7 +226,7 @@ function offer() {
     const id = bar.dataset.liveHeld;
     const count = held.has(id) ? changes(document.getElementById(id), held.get(id)) : 0;
     bar.hidden = count === 0;
-    bar.querySelector("span").textContent = `${count} change${count === 1 ? "" : "s"}`;
+    bar.querySelector("span").textContent = `${count} change${count === 1 ? "" : "s"}, show`;
   }
 }
 
@@ -260,8 +274,6 @@ function anchor() {
     if (read.isConnected) scrollBy({ top: read.getBoundingClientRect().top - top, behavior: "instant" });
   };
 }
-
-const READ = `main :is(.entry, tbody tr, .composer, .person-row, .alert-group, .budget, h2)`;
 
 /** How far down what sticks to the top of the window covers the rest. */
 function edgeOfHead() {
