@@ -73,7 +73,8 @@ class Message(models.Model):
     subject = models.CharField(max_length=200)
     text = models.TextField()
     url = models.URLField(max_length=500, blank=True)
-    actions = models.JSONField(default=list)  # [{"label", "url"}]; who has the url may do it
+    actions = models.JSONField(default=list)  # [[label, URL]]; who has the URL may do it
+    priority = models.CharField(max_length=10, default="normal")  # of channels.Priority
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     reason = models.TextField(blank=True)  # why it failed
     created_at = models.DateTimeField()

@@ -1,0 +1,104 @@
+"""The only way in which anything leaves: a message is written down with the change that it tells of, and its deliveries
+with it. What rolls back sends nothing; asking twice under one key sends once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils.module_loading import import_string
+
+from common.text import shortened, storable
+from notifications import methods
+from notifications.channels import Action, Priority
+from notifications.models import ContactMethod, Delivery, Message
+from people.models import User
+
+PATIENCE = timedelta(seconds=60)  # with one method, before the next one has its turn
+
+
+def enqueue(
+    *,
+    key: str,
+    to: User,
+    kind: Message.Kind,
+    topic: str,
+    subject: str,
+    text: str,
+    url: str = "",
+    actions: Sequence[Action] = (),
+    priority: Priority = "normal",
+    now: datetime,
+    through: ContactMethod | None = None,
+) -> Message:
+    """Have somebody told, by their methods in their order, or only `through` one of them. Gives the message, be it new
+    or written under this key before. Needs the transaction of the change; four statements, whatever is to be told.
+
+    Who cannot be reached at all is not told: the message has failed at once, and says why.
+    """
+    assert connection.in_atomic_block, "a message is written with the change that it tells of"
+    routes = [methods.route(through)] if through else methods.routes(to)
+    message = Message(
+        id=uuid.uuid4(),
+        key=key,
+        user=to,
+        kind=kind,
+        topic=topic,
+        subject=shortened(storable(subject), 200),
+        text=storable(text),
+        url=url,
+        actions=[list(action) for action in actions],
+        priority=priority,
+        created_at=now,
+    )
+    if not routes:
+        message.state, message.ended_at, message.reason = Message.State.FAILED, now, methods.why_unreachable(to)
+    Message.objects.bulk_create([message], ignore_conflicts=True)
+    written = Message.objects.get(key=key)
+    if written.pk != message.pk:
+        return written
+    Delivery.objects.bulk_create(
+        Delivery(
+            message=message,
+            position=position,
+            method=route.method,
+            is_to_account=route.method is None,
+            channel=route.channel,
+            hint=route.hint,
+            lane=route.lane,
+            due_at=Now() + position * PATIENCE,
+        )
+        for position, route in enumerate(routes)
+    )
+    if not routes:
+        tell(message, None, now)
+    return message
+
+
+def send_again(message: Message, *, now: datetime) -> Message:
+    """A further message with the same words, for one that failed; once for each."""
+    return enqueue(
+        key=f"again:{message.pk}",
+        to=message.user,
+        kind=Message.Kind(message.kind),
+        topic=message.topic,
+        subject=message.subject,
+        text=message.text,
+        url=message.url,
+        actions=[Action(label, url) for label, url in message.actions],
+        priority=cast(Priority, message.priority),
+        now=now,
+    )
+
+
+def tell(message: Message, delivery: Delivery | None, now: datetime) -> None:
+    """Let the room that its topic belongs to know how the message ended, within the transaction that says so; with the
+    delivery by which it arrived, if it did. Which function that is stands in the settings: rooms above are not imported
+    here."""
+    if (path := settings.MESSAGES_END_AT.get(message.topic.partition(":")[0])) is not None:
+        import_string(path)(message, delivery, now)
