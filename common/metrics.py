@@ -83,13 +83,13 @@ _REFUSED = Counter(
 )
 _DELIVERIES_OUT = Counter(
     "burnline_message_deliveries",
-    "Attempts to deliver a message, by channel and outcome.",
+    "Attempts to deliver a message, by channel and outcome: sent, postponed, refused, given_up, not_needed.",
     ["channel", "outcome"],
     registry=_REGISTRY,
 )
 _WORK_DONE = Counter(
     "burnline_work_attempts",
-    "Attempts to carry out due work, by kind and outcome.",
+    "Attempts to carry out due work, by kind and outcome: ended (done, or put off), failed, lost to another.",
     ["kind", "outcome"],
     registry=_REGISTRY,
 )
@@ -153,7 +153,7 @@ def delivery(channel: str, outcome: str) -> None:
 
 
 def work_done(kind: str, outcome: str, lateness_seconds: float) -> None:
-    """An attempt at a piece of due work ended (done, postponed, failed, quarantined, lost) that was begun so late."""
+    """An attempt at a piece of due work, begun so late, went so: ended, failed or lost."""
     _WORK_DONE.labels(kind, outcome).inc()
     _WORK_LATENESS.labels(kind).observe(max(0.0, lateness_seconds))
 

@@ -24,6 +24,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Least, Now
 
+from common import logs, metrics
 from common.text import shortened, storable
 
 logger = logging.getLogger(__name__)
@@ -246,8 +247,11 @@ def carry_out(model: type[Work], pk: Any, claim: str, do: Callable[[Work], None]
     try:
         row = begin(model, pk, claim)
         if row is not None:
-            with _keeper.renewing(row):
-                _do(row, do)
+            assert row.begun_at
+            kind, lateness = model._meta.label_lower, row.begun_at - row.due_at
+            with _keeper.renewing(row), logs.about(work=kind, work_id=pk):
+                outcome = _do(row, do)
+            metrics.work_done(kind, outcome, lateness.total_seconds())
     except (DatabaseError, InterfaceError) as exc:
         # Its lease ends, and somebody does it again.
         logger.warning("%s %s: the database went away: %s", model._meta.label, pk, str(exc).strip().partition("\n")[0])
@@ -262,7 +266,8 @@ def _look_after_connections() -> None:
         close_old_connections()
 
 
-def _do(row: Work, do: Callable[[Work], None]) -> None:
+def _do(row: Work, do: Callable[[Work], None]) -> str:
+    """How it went: ended (done, or put off), failed, or lost to another."""
     try:
         do(row)
         if not row.is_ended:
@@ -270,9 +275,12 @@ def _do(row: Work, do: Callable[[Work], None]) -> None:
                 pass
     except LeaseLost:
         logger.warning("%s was taken over by another while it was carried out.", row)
+        return "lost"
     except Exception as exc:  # whatever it is: it must not end the others' work
         logger.warning("%s failed.", row, exc_info=True)
         fail(row, f"{type(exc).__name__}: {exc}")
+        return "failed"
+    return "ended"
 
 
 def begin(model: type[Work], pk: Any, claim: str) -> Work | None:
