@@ -24,6 +24,7 @@ from incidents.serializers import EntryOut
 from people.actors import Actor
 
 PAGE = 500
+PAGE_IN_FULL = 100
 
 _CURSOR = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 _LARGEST = 2**63 - 1
@@ -106,9 +107,10 @@ def resumed(asked: Cursor | None, now_at: Cursor) -> Cursor:
 
 
 def after(cursor: Cursor, *, in_full: bool) -> Page:
-    """The next PAGE entries behind a place, `told` only where asked `in_full`. One statement where there are none, and
+    """The next PAGE entries behind a place, or PAGE_IN_FULL that are `told`. One statement where there are none, and
     never more than five."""
-    rows = _rows(cursor)
+    size = PAGE_IN_FULL if in_full else PAGE
+    rows = _rows(cursor, size)
     if not rows:
         return Page([], cursor, is_full=False)
     incidents = {
@@ -129,7 +131,7 @@ def after(cursor: Cursor, *, in_full: bool) -> Page:
         )
         for xid, pk, incident, seq in rows
     ]
-    return Page(news, news[-1].cursor, is_full=len(rows) == PAGE)
+    return Page(news, news[-1].cursor, is_full=len(rows) == size)
 
 
 def ready(at: Cursor) -> bytes:
@@ -152,19 +154,19 @@ def version(actor: Actor) -> str:
     return f"{newest[0]}-{newest[1]}" if newest else "0"
 
 
-def _rows(cursor: Cursor) -> list[tuple[int, int, int, int]]:
-    """(transaction, id, incident, seq) of the next PAGE entries."""
+def _rows(cursor: Cursor, size: int) -> list[tuple[int, int, int, int]]:
+    """(transaction, id, incident, seq) of the next entries."""
     with connection.cursor() as database:
         if connection.vendor == "postgresql":
             database.execute(
                 "SELECT xid, id, incident_id, seq FROM incidents_entry "
-                f"WHERE xid > 0 AND (xid, id) > (%s, %s) AND xid < {_OLDEST_RUNNING} ORDER BY xid, id LIMIT {PAGE}",
-                [cursor.xid, cursor.id],
+                f"WHERE xid > 0 AND (xid, id) > (%s, %s) AND xid < {_OLDEST_RUNNING} ORDER BY xid, id LIMIT %s",
+                [cursor.xid, cursor.id, size],
             )
         else:
             database.execute(
-                f"SELECT 0, id, incident_id, seq FROM incidents_entry WHERE id > %s ORDER BY id LIMIT {PAGE}",
-                [cursor.id],
+                "SELECT 0, id, incident_id, seq FROM incidents_entry WHERE id > %s ORDER BY id LIMIT %s",
+                [cursor.id, size],
             )
         rows: list[tuple[int, int, int, int]] = database.fetchall()
     return rows
