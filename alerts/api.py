@@ -98,7 +98,7 @@ class RotateIntegration(rest.Resource[Integration]):
 class Deliveries(rest.Resource[Delivery]):
     serializer_class = shapes.DeliveryOut
     filterset_class = filters.DeliveryFilter
-    queryset = Delivery.objects.select_related("integration").order_by("-received_at", "-id")
+    queryset = Delivery.objects.select_related("integration", "fan_out").order_by("-received_at", "-id")
 
     @extend_schema(responses=shapes.DeliveryOut(many=True))
     def get(self, request: Request) -> Response:

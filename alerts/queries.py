@@ -77,7 +77,7 @@ def alerts_by_status(integration: Integration) -> dict[str, int]:
 
 def deliveries(*, integration: Integration | None = None, only_faulty: bool = False) -> QuerySet[Delivery]:
     """With their integration, but without what they brought."""
-    found = Delivery.objects.select_related("integration").defer("quarantined")
+    found = Delivery.objects.select_related("integration", "fan_out").defer("quarantined")
     if integration is not None:
         found = found.filter(integration=integration)
     return found.filter(_FAULTY) if only_faulty else found
@@ -96,7 +96,7 @@ class Content:
 
 def delivery_for(pk: UUID) -> Delivery:
     """With its integration and group; Http404 when there is none."""
-    found = Delivery.objects.select_related("integration", "group").filter(pk=pk).first()
+    found = Delivery.objects.select_related("integration", "group", "fan_out").filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such delivery.")
     return found

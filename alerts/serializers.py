@@ -99,9 +99,11 @@ class DeliveryOut(rest.Output):
     id = serializers.UUIDField()
     integration = serializers.CharField(source="integration.slug")
     received_at = rest.Instant()
-    outcome = serializers.ChoiceField(Delivery.Outcome.choices)
+    outcome = serializers.ChoiceField(
+        Delivery.Outcome.choices, help_text="waiting: it is kept, and its alerts are taken in within seconds."
+    )
     status = serializers.IntegerField(help_text="The HTTP status that was answered.")
-    reason = serializers.SerializerMethodField(help_text="Why it was refused.")
+    reason = serializers.SerializerMethodField(help_text="Why it was refused, or could not be taken in yet.")
     size = serializers.IntegerField(help_text="Bytes.")
     alerts = serializers.DictField(source="counts", child=serializers.IntegerField())
     incidents = serializers.ListField(child=serializers.IntegerField(), help_text="Numbers of those it touched.")
@@ -111,7 +113,7 @@ class DeliveryOut(rest.Output):
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_reason(self, delivery: Delivery) -> str | None:
-        return delivery.reason or None
+        return delivery.why or None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, delivery: Delivery) -> str:
@@ -124,9 +126,14 @@ class DeliveryOut(rest.Output):
 
 class DeliveryDetail(DeliveryOut):
     body: Any = serializers.SerializerMethodField(
-        help_text="The start of what was sent, as text; what is not UTF-8 is replaced. null where it was not kept."
+        help_text="The start of what was sent, as text; what is not UTF-8 is replaced. null where it is not kept."
     )
     body_is_cut = serializers.SerializerMethodField()
+    body_removed_at = rest.Instant(
+        source="raw_removed_at",
+        allow_null=True,
+        help_text="When it was cleaned up, after its time or for want of room.",
+    )
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_body(self, delivery: Delivery) -> str | None:
