@@ -16,6 +16,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPResponseStartEvent, HTTPScope
 
+from common import metrics
 from config import messages
 from config.bodies import MIB, Bodies, BodyRefused, Bound, SenderLeft
 
@@ -93,6 +94,7 @@ class Bridge:
             environ["burnline.body_declared"] = messages.declared_length(headers) or 0
             await self._answer(environ, receive, send)
         else:
+            metrics.refused(fault)
             await messages.send_whole(messages.refusal(fault), send)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -318,3 +319,15 @@ def test_a_folder_that_cannot_be_written_stops_nobody_from_counting(tmp_path: Pa
 
     assert read(tmp_path / "metrics") == {}
     kill(counting(tmp_path / "metrics"))
+
+
+def test_the_rules_that_we_bring_speak_of_figures_that_there_are() -> None:
+    rules = (ROOT / "deploy/prometheus/burnline.rules.yml").read_text()
+    code = "".join((ROOT / path).read_text() for path in ("common/metrics.py", "common/backlog.py", "common/pulse.py"))
+    code += (ROOT / "incidents/gauges.py").read_text()
+    known = set(re.findall(r'"(burnline_\w+)"', code))
+
+    named = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in re.findall(r"burnline_\w+", rules)}
+
+    assert named
+    assert named <= known

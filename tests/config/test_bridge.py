@@ -728,3 +728,14 @@ def test_who_writes_all_before_reading_hears_the_refusal() -> None:
         answer = heard(connection)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_what_the_door_refuses_is_among_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+    monkeypatch.setattr("config.bridge.metrics.refused", counted.append)
+
+    with served(Bridge(Recorder(), bounds=SMALL)) as port:
+        ask(port, "/pages/", body=b"x" * 101)
+        ask(port, "/webhooks/", body=b"x" * 1001)  # its own view counts that
+
+    assert counted == ["too_large"]
