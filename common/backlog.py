@@ -73,7 +73,7 @@ def _sql(model: type[models.Model]) -> str:
                 WHERE state = 'waiting' AND due_at <= %s AND (begun_at IS NULL OR lease_until < %s)
                 ORDER BY due_at LIMIT {COUNTED}) AS first_due) AS waiting,
              (SELECT count(*) AS quarantined FROM (
-                SELECT 1 FROM {table} WHERE state = 'quarantined' LIMIT {COUNTED}) AS some) AS stuck
+                SELECT 1 FROM {table} WHERE state = 'quarantined' LIMIT {COUNTED}) AS given_up) AS stuck
     """
 
 

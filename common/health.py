@@ -36,14 +36,14 @@ def readyz(request: HttpRequest) -> JsonResponse:
     """200, or 503 with the reasons: no writes to the database, migrations missing, an engine that does not tick.
     Warnings are worth a look, and no reason to send nobody here."""
     now = timezone.now()
-    reasons, warnings = [], list(_redis_warnings())
+    warnings = list(_redis_warnings())
     try:
         reasons = list(_reasons(now))
-        if not reasons:
-            warnings += _backlog_warnings(now)
     except (DatabaseError, InterfaceError) as exc:
         log.warning("The database takes no writes: %s", str(exc).strip().partition("\n")[0])
-        reasons.append(f"the database takes no writes ({type(exc).__name__}); the log says more")
+        reasons = [f"the database takes no writes ({type(exc).__name__}); the log says more"]
+    else:
+        warnings += _backlog_warnings(now)
     answer = {"ready": not reasons, "reasons": reasons, "warnings": warnings}
     return JsonResponse(answer, status=503 if reasons else 200)
 
@@ -99,7 +99,13 @@ def _reasons(now: datetime) -> Iterator[str]:
 
 
 def _backlog_warnings(now: datetime) -> Iterator[str]:
-    for of_kind in backlog.of_all_kinds(now):
+    try:
+        backlogs = backlog.of_all_kinds(now)
+    except (DatabaseError, InterfaceError) as exc:
+        log.warning("The due work could not be counted: %s", str(exc).strip().partition("\n")[0])
+        yield f"the due work could not be counted ({type(exc).__name__}); the log says more"
+        return
+    for of_kind in backlogs:
         if of_kind.quarantined:
             yield f"{of_kind.kind}: {of_kind.quarantined} given up; an admin can look at them and try again"
         if of_kind.lateness(now) > LATE.total_seconds():
