@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from hashlib import sha256
 from typing import ClassVar
 
@@ -158,6 +159,7 @@ class FanOut(work.DueWork):
     TASK: ClassVar[str] = "alerts.tasks.fan_out"
     LANE_LIMIT: ClassVar[int] = 1
     MAX_ATTEMPTS: ClassVar[int] = 10
+    KEEP: ClassVar[timedelta | None] = timedelta(days=30)
     CONCERNS: ClassVar[tuple[str, ...]] = ("delivery__integration",)
 
     delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="fan_out")
