@@ -86,7 +86,9 @@ class Environment(BaseSettings):
     smtp_url: Annotated[str, AfterValidator(_mail_server)] = ""
     mail_from: Annotated[str, AfterValidator(_sender)] = "Burnline <burnline@localhost>"
     private_networks: Annotated[str, AfterValidator(_networks)] = ""  # comma separated, where messages may go beside
-    encryption_keys: Annotated[str, AfterValidator(_sealing_keys)] = ""  # comma separated; without, the secret key's own
+    encryption_keys: Annotated[str, AfterValidator(_sealing_keys)] = (
+        ""  # comma separated; without, the secret key's own
+    )
     raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
     raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
