@@ -233,6 +233,8 @@ def canaries(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Canary]]:
     """Listeners on our private addresses, at ports that are allowed: what keeps us away is the address alone."""
     birds = [Canary(host) for host in private_addresses()]
     monkeypatch.setattr(outside, "PORTS", {80, 443, *(bird.port for bird in birds)})
+    monkeypatch.setattr(outside, "CONNECT", 0.1)  # should one get through, the test ends nevertheless
+    monkeypatch.setattr(outside, "TOTAL", 0.2)
     yield birds
     touched = {bird.host: bird.settled() for bird in birds}
     for bird in birds:
@@ -290,7 +292,9 @@ def test_a_name_with_any_private_address_is_refused(canaries: list[Canary], reso
     )
 
 
-def test_the_canaries_would_notice(canaries: list[Canary], settings: Settings) -> None:
+def test_the_canaries_would_notice(canaries: list[Canary], settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outside, "CONNECT", 5.0)
+    monkeypatch.setattr(outside, "TOTAL", 10.0)
     settings.ENV = settings.ENV.model_copy(update={"private_networks": "127.0.0.0/8, ::1/128"})
 
     for canary in canaries[:2]:
