@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
@@ -39,6 +39,16 @@ _LISTED = 500  # alerts that an entry lists one by one; it counts them all
 
 Written = TypeVar("Written")
 Write: TypeAlias = Callable[[Collection[int]], Written]
+
+
+class Judge(Protocol):
+    """Of what is known of a fingerprint and what is said of it, what it is now."""
+
+    def __call__(
+        self, known: Iterable[rules.Instance], named: Iterable[rules.Instance], /, *, now: datetime, grace: timedelta
+    ) -> rules.Verdict: ...
+
+
 Status = Incident.Status
 Identity = tuple[str, str]  # fingerprint and hash of the labels
 
@@ -165,13 +175,17 @@ def give_up(delivery: Delivery, reason: str) -> None:
 
 
 def take_in(
-    integration: Integration, notification: Notification, further: Collection[int], times: Times
+    integration: Integration,
+    notification: Notification,
+    further: Collection[int],
+    times: Times,
+    judge: Judge = rules.judge,
 ) -> tuple[Group, dict[str, int], list[int]]:
-    """Write down what the notification says: its group, what became of its alerts, and the numbers of the incidents
-    that it touched. Needs the transaction in which `settle` does this."""
+    """Write down what the notification says, as it is judged: its group, what became of its alerts, and the numbers of
+    the incidents that it touched. Needs the transaction in which `settle` does this."""
     actor = alerts_from(integration.slug, integration.name)
     group = _lock_group(integration, notification, times.seen_at)
-    plan = _plan(integration, notification, times)
+    plan = _plan(integration, notification, times, judge)
     incidents = _lock_incidents(plan, group, further)
     opened = _find_homes(plan, group, incidents, integration, notification, actor, times)
     written = _write_alerts(integration, group, plan, times.seen_at)
@@ -254,7 +268,7 @@ def _lock_group(integration: Integration, notification: Notification, seen_at: d
     )  # fmt: skip
 
 
-def _plan(integration: Integration, notification: Notification, times: Times) -> _Plan:
+def _plan(integration: Integration, notification: Notification, times: Times, judge: Judge) -> _Plan:
     """Read what is known of these fingerprints (one statement), and fold the delivery into it (none)."""
     sent: dict[Identity, list[payload.Alert]] = defaultdict(list)
     for alert in notification.alerts:
@@ -264,7 +278,7 @@ def _plan(integration: Integration, notification: Notification, times: Times) ->
     plan = _Plan({}, {})
     for identity in sorted(sent):
         arrived = [_instance(alert) for alert in sent[identity]]
-        verdict = rules.judge(known.get(identity, ()), arrived, now=times.at, grace=grace)
+        verdict = judge(known.get(identity, ()), arrived, now=times.at, grace=grace)
         plan.verdicts[identity] = verdict
         plan.sent |= {(*identity, alert.starts_at): alert for alert in sent[identity]}
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]

@@ -6,7 +6,7 @@ with the greatest start can be open; and it is not open if a resolved instance c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -67,16 +67,48 @@ def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datet
                 returned[new.starts_at] = since
             else:
                 after[new.starts_at] = replace(old, provisional_since=since)
+    return _verdict(before, after, [new.starts_at for new in named], returned)
+
+
+def lapse(known: Iterable[Instance], named: Iterable[Instance], *, now: datetime, grace: timedelta) -> Verdict:
+    """Let those of the named instances fire that are provisional still and have outlived their grace. One that was
+    overtaken meanwhile stays resolved, and is waited for no more."""
+    before = {instance.starts_at: instance for instance in known}
+    after = dict(before)
+    returned: dict[datetime, datetime] = {}
+    starts = sorted({new.starts_at for new in named} & before.keys())
+    for start in starts:
+        old = before[start]
+        if old.is_firing or old.provisional_since is None or now - old.provisional_since < grace:
+            continue
+        is_newest = start == max(before) and not _is_covered(start, before)
+        if is_newest:
+            returned[start] = old.provisional_since
+            after[start] = replace(old, ends_at=None, is_firing=True, provisional_since=None)
+        else:
+            after[start] = replace(old, provisional_since=None)
+    return _verdict(before, after, [start for start in starts if after[start] != before[start]], returned)
+
+
+def _verdict(
+    before: Mapping[datetime, Instance],
+    after: dict[datetime, Instance],
+    named: Iterable[datetime],
+    returned: Mapping[datetime, datetime],
+) -> Verdict:
+    """What it comes to: only the instance with the greatest start is open, and only if no resolved one covers it."""
     newest = max(after)
-    ended = [i for i in after.values() if not i.is_firing and i.ends_at is not None]
     for start, instance in after.items():
-        covered = any(i.starts_at <= start < i.ends_at for i in ended if i.ends_at and i.starts_at != start)
-        if instance.is_firing and (start != newest or covered):
+        if instance.is_firing and (start != newest or _is_covered(start, after)):
             after[start] = replace(instance, is_firing=False, superseded=True)
     return Verdict(
-        delivered=[after[new.starts_at] for new in named],
+        delivered=[after[start] for start in named],
         overtaken=[after[start] for start, old in before.items() if old.is_firing and after[start].superseded],
         was_open=next((i for i in before.values() if i.is_firing), None),
         is_open=next((i for i in after.values() if i.is_firing), None),
         returned_at=returned.get(newest) if after[newest].is_firing else None,
     )
+
+
+def _is_covered(start: datetime, instances: Mapping[datetime, Instance]) -> bool:
+    return any(i.starts_at < start < i.ends_at for i in instances.values() if not i.is_firing and i.ends_at is not None)

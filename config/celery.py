@@ -36,5 +36,7 @@ app.autodiscover_tasks()
 # Domain functions that take `now`, and how often each is called: once in such a span of time, by whoever is quickest.
 app.conf.beat_schedule = {
     "clean up due work": {"task": "common.schedule.clean_up", "schedule": timedelta(hours=1)},
+    "end graces of alerts": {"task": "alerts.grace.end", "schedule": timedelta(seconds=10)},
+    "resolve quiet incidents": {"task": "incidents.quiet.resolve_quiet", "schedule": timedelta(seconds=10)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }

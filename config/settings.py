@@ -79,6 +79,7 @@ class Environment(BaseSettings):
     web_threads: Annotated[int, Field(ge=1, le=256)] = 16
     reopen_window: Annotated[int, Field(ge=0)] = 30 * 60  # seconds
     provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
+    quiet_period: Annotated[int, Field(ge=0)] = 5 * 60  # seconds
     login_attempts_per_hour: Annotated[int, Field(ge=1)] = 20
     proxies: Annotated[int, Field(ge=0, le=10)] = 0  # how many stand before us, each adding to X-Forwarded-For
     live: Literal["stream", "poll"] = "stream"  # how pages hear of changes

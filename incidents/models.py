@@ -124,6 +124,12 @@ class Incident(models.Model):
             ),
             # lists by the moment of opening
             models.Index(fields=["created_at", "id"], name="incident_opened"),
+            # what may owe a postmortem, by the moment of its resolution
+            models.Index(
+                fields=["resolved_at"],
+                condition=Q(status__in=("resolved", "closed"), severity__in=("sev1", "sev2"), is_drill=False),
+                name="incident_owing",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -225,6 +231,10 @@ class Entry(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["incident", "seq"], name="one_entry_per_seq"),
             models.UniqueConstraint(fields=["incident", "key"], condition=~Q(key=""), name="one_entry_per_key"),
+        ]
+        indexes: ClassVar = [
+            # since when nothing fires any more
+            models.Index(fields=["incident", "-seq"], condition=Q(kind="all_clear"), name="entry_all_clear"),
         ]
 
     def __str__(self) -> str:

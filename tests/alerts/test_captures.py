@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
+from alerts import grace
 from alerts.models import Alert, Delivery
 from incidents import timeline
 from incidents.models import Incident
@@ -18,26 +21,9 @@ from tests import make
 FOLDER = Path(__file__).parent.parent / "alertmanager" / "captures"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text())
 
-NOT_YET = {
-    "timeout_then_same_start": "an alert that fires again with the start at which it had resolved stays "
-    "provisional until its grace is over; only the engine's due work ends the grace without a further delivery",
-}
-
-
-def scenarios() -> list[Any]:
-    return [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(reason=NOT_YET[name], raises=AssertionError, strict=True)
-            if name in NOT_YET
-            else (),
-        )
-        for name in EXPECTED
-    ]
-
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("scenario", scenarios())
+@pytest.mark.parametrize("scenario", EXPECTED)
 def test_a_capture_ends_in_the_state_that_its_source_left(client: Client, scenario: str) -> None:
     _, token = make.integration()
 
@@ -49,6 +35,7 @@ def test_a_capture_ends_in_the_state_that_its_source_left(client: Client, scenar
             headers={"authorization": f"Bearer {token}"},
         )
         assert answer.status_code == 200, answer.content
+    grace.end(now=timezone.now() + timedelta(seconds=settings.ENV.provisional_grace))
 
     expected = EXPECTED[scenario]
     found = {(alert.fingerprint, alert.starts_at): alert for alert in Alert.objects.all()}
