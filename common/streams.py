@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from common.metrics import STREAMS
+
 _open = 0
 
 
@@ -12,11 +14,13 @@ def open_streams() -> int:
 
 
 @contextmanager
-def counted() -> Iterator[None]:
-    """One more, while the block runs; on the event loop only."""
+def counted(kind: str) -> Iterator[None]:
+    """One more of a kind ("page", "api") while the block runs; on the event loop only."""
     global _open
     _open += 1
+    STREAMS.labels(kind).inc()
     try:
         yield
     finally:
         _open -= 1
+        STREAMS.labels(kind).dec()

@@ -103,7 +103,7 @@ class Streams:
             await messages.send_whole(_TOO_MANY, send)
         else:
             listener = Listener(shown, begin, in_full=shown.route == IN_FULL)
-            with streams.counted(), self._watcher.listening(listener, now_at):
+            with streams.counted("api" if listener.in_full else "page"), self._watcher.listening(listener, now_at):
                 await self._hold(listener, _endless(answer.head), receive, send)
 
     def _ask(self, environ: WSGIEnvironment) -> Admission:
