@@ -1,0 +1,177 @@
+"""Engines, workers and a Redis as processes of their own, to be killed, stopped and started again at will."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from common import serving
+from tests.clusters import free_port
+
+ROOT = Path(__file__).parent.parent.parent
+PATIENCE = 20.0  # seconds for a server to start
+
+
+class Machine:
+    """A process, and the command that starts it again."""
+
+    def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
+        self._command, self._env, self._log = command, env, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self._env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+
+    def kill(self) -> None:
+        """As the kernel does it, without a word; it is gone afterwards."""
+        self.signal(signal.SIGKILL)
+        if self._process:
+            self._process.wait()
+
+    def terminate(self) -> int:
+        """Ask it to end. Its exit code."""
+        assert self._process
+        self._process.terminate()
+        return self._process.wait(20)
+
+    def signal(self, number: signal.Signals) -> None:
+        if self.is_running:
+            os.kill(self.pid, number)
+
+
+class Redis(Machine):
+    """A Redis of the test's own that keeps nothing on disk, always at the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        binary = shutil.which("redis-server")
+        assert binary, "these tests need redis-server"
+        self._port = free_port()
+        words = ["--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        super().__init__([binary, *words, "--dir", str(folder)], dict(os.environ), folder / "redis.log")
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        super().start()
+        end = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert time.monotonic() < end, self.said
+            time.sleep(0.05)
+
+    def flush(self) -> None:
+        with self._client() as client:
+            client.flushall()
+
+    def length(self) -> int:
+        """How many messages wait for a worker."""
+        with self._client() as client:
+            return int(client.llen("celery"))
+
+    def _answers(self) -> bool:
+        import redis
+
+        try:
+            with self._client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def _client(self) -> Any:
+        import redis
+
+        return redis.Redis.from_url(self.url, socket_timeout=2)
+
+
+class Plant:
+    """Everything that a test starts on the database of the tests."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self._folder = folder
+        self._machines: list[Machine] = []
+        self._env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("BURNLINE_", "REDIS_URL"))},
+            "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+            "DATABASE_URL": _database_url(),
+            "BURNLINE_DATA_DIR": str(folder),
+            "BURNLINE_SECRET_KEY": _secret_key(),
+            "BURNLINE_PRIVATE_NETWORKS": "127.0.0.0/8",
+            **variables,
+        }
+
+    def redis(self) -> Redis:
+        """Started, and known to every engine and worker made after it."""
+        redis = Redis(self._folder)
+        self._env["REDIS_URL"] = redis.url
+        self._machines.append(redis)
+        redis.start()
+        return redis
+
+    def engine(self) -> Machine:
+        return self._made([sys.executable, "manage.py", "engine"], "engine")
+
+    def worker(self) -> Machine:
+        """As `serve` starts one."""
+        return self._made(list(serving.worker_command()), "worker")
+
+    def _made(self, command: list[str], name: str) -> Machine:
+        machine = Machine(command, self._env, self._folder / f"{name}-{len(self._machines)}.log")
+        self._machines.append(machine)
+        machine.start()
+        return machine
+
+    def kill_all(self) -> None:
+        for machine in self._machines:
+            machine.kill()
+
+
+@contextmanager
+def plant(**variables: str) -> Iterator[Plant]:
+    with tempfile.TemporaryDirectory(prefix="burnline-plant-") as folder:
+        its = Plant(Path(folder), **variables)
+        try:
+            yield its
+        finally:
+            its.kill_all()
+
+
+def _database_url() -> str:
+    """Of the database that this test uses now."""
+    its = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{its['NAME']}"
+    return f"postgresql://{its['USER']}@{its['HOST']}:{its['PORT']}/{its['NAME']}"
+
+
+def _secret_key() -> str:
+    from django.conf import settings
+
+    return str(settings.SECRET_KEY)
