@@ -148,12 +148,14 @@ class Responders(rest.Resource[Responder]):
         user, now = given["user"], timezone.now()
         with transaction.atomic():
             known = incident.responders.filter(user=user).exclude(state=Responder.State.LEFT).exists()
+            discipline, role = given.get("discipline"), given.get("role")
             if user == actor.user:
-                responder = responding.join(incident, user, now=now, discipline=given.get("discipline"))
-            else:
-                responder = responding.ask(incident, user, by=actor, now=now, discipline=given.get("discipline"))
-            if given.get("role") is not None:
-                responding.assign_role(incident, given["role"], user, by=actor, now=now)
+                responding.join(incident, user, now=now, discipline=discipline)
+            elif role is None:
+                responding.ask(incident, user, by=actor, now=now, discipline=discipline)
+            if role is not None:
+                responding.assign_role(incident, role, user, by=actor, now=now, discipline=discipline)
+            responder = _responders(incident).get(user=user)
         return Response(_told(self, incident, responder), status=200 if known else 201)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from common.errors import Invalid
-from incidents import timeline
+from incidents import notices, timeline
 from incidents.models import Entry, Incident, Responder, RoleAssignment
 from people import access
 from people.actors import Actor, person
@@ -17,7 +17,18 @@ from people.models import Discipline, Role, User
 
 @transaction.atomic
 def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None = None) -> Responder:
-    """Ask somebody to come. Whoever is asked or in already stays as they are, with the discipline that is now named."""
+    """Ask somebody to come, and have them told. Whoever is asked or in already stays as they are, with the discipline
+    that is now named."""
+    responder, is_asked = _ask(incident, user, by=by, now=now, discipline=discipline)
+    if is_asked:
+        notices.asked(responder, by=by, now=now)
+    return responder
+
+
+def _ask(
+    incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None
+) -> tuple[Responder, bool]:
+    """The responder, and whether they were asked by this call."""
     _must_be_able_to_respond(user)
     _lock(incident)
     wanted = discipline or user.discipline
@@ -31,12 +42,12 @@ def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline:
             responder.discipline = discipline
             responder.save(update_fields=["discipline"])
         if responder.state != Responder.State.LEFT:
-            return responder
+            return responder, False
         responder.state, responder.asked_at, responder.left_at = Responder.State.ASKED, now, None
         responder.joined_at = None
         responder.save(update_fields=["state", "asked_at", "joined_at", "left_at"])
     timeline.record(incident, Entry.Kind.RESPONDER_ASKED, actor=by, at=now, **_about(user, responder.discipline))
-    return responder
+    return responder, True
 
 
 @transaction.atomic
@@ -77,13 +88,33 @@ def speak(
     key: str = "",
     amends: int | None = None,
 ) -> tuple[Entry, bool]:
-    """Write on the timeline, as `timeline.write` says; who was asked and now speaks is in."""
-    written = timeline.write(incident, kind, text, by=by, now=now, at=at, key=key, amends=amends)
+    """Write on the timeline, as `timeline.write` says, and have those told whom it names; who was asked and now speaks
+    is in."""
+    entry, is_new = timeline.write(incident, kind, text, by=by, now=now, at=at, key=key, amends=amends)
+    if is_new:
+        notices.mentioned(entry, by=by, now=now)
     if by.user is not None and by.token is None:
         waiting = incident.responders.filter(user=by.user, state=Responder.State.ASKED)
         if waiting.exists():
             join(incident, by.user, now=now)
-    return written
+    return entry, is_new
+
+
+@transaction.atomic
+def decline(responder: Responder, *, now: datetime) -> bool:
+    """Who was asked cannot come; those who wait for them are told. False when they came, or went, before."""
+    incident, user = responder.incident, responder.user
+    _lock(incident)
+    asked = Responder.objects.filter(id=responder.id, state=Responder.State.ASKED)
+    if not asked.update(state=Responder.State.LEFT, left_at=now):
+        return False
+    responder.refresh_from_db()
+    for held in incident.role_assignments.filter(user=user, ended_at=None).select_related("role"):
+        end_role(held, by=person(user), now=now)
+    about = _about(user, responder.discipline)
+    timeline.record(incident, Entry.Kind.RESPONDER_LEFT, actor=person(user), at=now, **about, cannot_come=True)
+    notices.declined(responder, now=now)
+    return True
 
 
 @transaction.atomic
@@ -106,17 +137,20 @@ def leave(responder: Responder, *, by: Actor, now: datetime) -> bool:
 
 
 @transaction.atomic
-def assign_role(incident: Incident, role: Role, user: User, *, by: Actor, now: datetime) -> RoleAssignment:
-    """Give somebody a role; they are asked in if they are not there. An exclusive role leaves who held it before."""
+def assign_role(
+    incident: Incident, role: Role, user: User, *, by: Actor, now: datetime, discipline: Discipline | None = None
+) -> RoleAssignment:
+    """Give somebody a role, and have them told. They are asked in if they are not there, in the discipline that is
+    named; an exclusive role leaves who held it before."""
     _lock(incident)
+    if by.user == user and by.token is None:
+        responder = join(incident, user, now=now, discipline=discipline)
+    else:
+        responder, _ = _ask(incident, user, by=by, now=now, discipline=discipline)
     held = incident.role_assignments.filter(role=role, ended_at=None)
     mine = held.filter(user=user).first()
     if mine is not None:
         return mine
-    if by.user == user and by.token is None:
-        join(incident, user, now=now)
-    else:
-        ask(incident, user, by=by, now=now)
     if role.is_exclusive:
         for other in held.select_related("role", "user"):
             end_role(other, by=by, now=now)
@@ -132,6 +166,7 @@ def assign_role(incident: Incident, role: Role, user: User, *, by: Actor, now: d
         role_name=role.name,
         user={"id": user.pk, "name": user.name},
     )
+    notices.given_role(assignment, responder, by=by, now=now)
     return assignment
 
 

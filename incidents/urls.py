@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from incidents import api_live, views
+from incidents import answer_views, api_live, views
 
 urlpatterns = [
+    path("answer/<str:token>/", answer_views.answer, name="answer"),
     path("live/", api_live.Live.as_view(), name="live"),
     path("live/version/", api_live.Version.as_view(), name="live-version"),
     path("incidents/", views.incident_list, name="incident-list"),

@@ -40,6 +40,12 @@ _REACHED = {
     "acknowledged": "acknowledged",
     "triggered": "set it back to triggered",
 }
+_TOLD = {
+    "asked": "that they are asked to come",
+    "role": "that they have a role",
+    "mentioned": "that they are mentioned",
+    "declined": "that somebody cannot come",
+}
 _FIRST_NAMES = 3
 
 
@@ -86,8 +92,14 @@ def sentence(entry: Entry) -> Sentence:
             return _by(entry, f"asked {_user(data)} to come", _discipline(data))
         case Entry.Kind.RESPONDER_JOINED:
             return Sentence(_user(data), "joined", _discipline(data))
+        case Entry.Kind.RESPONDER_LEFT if data.get("cannot_come"):
+            return Sentence(_user(data), "cannot come", _discipline(data))
         case Entry.Kind.RESPONDER_LEFT:
             return _by(entry, "left" if _is_about_actor(entry) else f"sent {_user(data)} home", _discipline(data))
+        case Entry.Kind.NOTIFIED:
+            return Sentence(_user(data), f"was told by {data.get('channel_name', 'message')}", _told_of(data))
+        case Entry.Kind.NOTIFICATION_FAILED:
+            return Sentence(_user(data), "could not be told", "; ".join(filter(None, [_told_of(data), _reason(data)])))
         case Entry.Kind.MERGED_IN:
             return _by(entry, f"merged INC-{data.get('incident')} into this one", str(data.get("title", "")))
         case Entry.Kind.LINK_ADDED:
@@ -170,6 +182,14 @@ def _is_about_actor(entry: Entry) -> bool:
 def _user(data: dict[str, Any]) -> str:
     user = data.get("user")
     return str(user.get("name", "somebody")) if isinstance(user, dict) else "somebody"
+
+
+def _told_of(data: dict[str, Any]) -> str:
+    return _TOLD.get(str(data.get("message", "")), "")
+
+
+def _reason(data: dict[str, Any]) -> str:
+    return " ".join(str(data.get("reason") or "").split())
 
 
 def _discipline(data: dict[str, Any]) -> str:

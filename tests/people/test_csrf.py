@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from people.access import Act, matrix
 from people.models import User
 
-NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare"}  # they know their sender by a token
+NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "answer"}  # they know their sender by a token
 
 
 def _paths(patterns: list[URLPattern | URLResolver], before: str = "/") -> dict[str, str]:

@@ -1,0 +1,103 @@
+"""The links by which somebody who was asked to come says that they do, or that they cannot: signed, for one person, one
+incident and one answer, and of no use after a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from django.conf import settings
+from django.core import signing
+from django.urls import reverse
+
+from common.errors import DomainError
+from incidents.models import Responder
+from notifications.channels import Action
+
+VALID = timedelta(hours=24)
+_SALT = "burnline.incidents.answer"
+
+
+class Answer(StrEnum):
+    COMES = "comes"
+    CANNOT = "cannot"
+
+
+LABELS = {Answer.COMES: "I'm in", Answer.CANNOT: "I can't"}
+
+
+class NoSuchLink(DomainError):
+    """It was not made here, or was altered since."""
+
+    code = "no_such_link"
+    status = 404
+    title = "This link does not work"
+
+
+class Expired(DomainError):
+    """It was made more than a day ago."""
+
+    code = "expired"
+    status = 410
+    title = "This link has expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link is for. `asked_at` tells one call for somebody from the next, `message` is the key of the message."""
+
+    incident: int  # its number
+    user: int
+    asked_at: str
+    answer: Answer
+    message: str
+    made_at: datetime
+
+
+def offers(responder: Responder, message: str, *, now: datetime) -> tuple[Action, ...]:
+    """Both answers that a message can offer to whoever is asked."""
+    return tuple(
+        Action(
+            LABELS[answer], settings.ENV.public_url + reverse("answer", args=[token(responder, answer, message, now)])
+        )
+        for answer in Answer
+    )
+
+
+def token(responder: Responder, answer: Answer, message: str, now: datetime) -> str:
+    """The secret part of a link."""
+    return signing.dumps(
+        [
+            responder.incident.number,
+            responder.user_id,
+            stamp(responder.asked_at),
+            answer.value,
+            message,
+            int(now.timestamp()),
+        ],
+        salt=_SALT,
+    )
+
+
+def read(secret: str, *, now: datetime) -> Link:
+    """What the link is for. Raises NoSuchLink, Expired."""
+    try:
+        incident, user, asked_at, answer, message, made_at = signing.loads(secret, salt=_SALT)
+        link = Link(incident, user, asked_at, Answer(answer), message, datetime.fromtimestamp(made_at, UTC))
+    except (signing.BadSignature, ValueError, TypeError) as exc:
+        raise NoSuchLink("This link is not complete, or was altered. Open the one in the message again.") from exc
+    if now - link.made_at > VALID:
+        raise Expired("This link is more than a day old. Sign in to see how the incident stands.")
+    return link
+
+
+def other(link: Link) -> str:
+    """The secret part of the link with the other answer, as old as this one."""
+    answer = Answer.CANNOT if link.answer is Answer.COMES else Answer.COMES
+    made_at = int(link.made_at.timestamp())
+    return signing.dumps([link.incident, link.user, link.asked_at, answer.value, link.message, made_at], salt=_SALT)
+
+
+def stamp(asked_at: datetime | None) -> str:
+    return asked_at.astimezone(UTC).isoformat() if asked_at else ""

@@ -1,0 +1,86 @@
+"""Answering a call by the link in a message: who may still do so, and what the answer does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from common.errors import DomainError
+from incidents import responding
+from incidents.answer_links import Answer, Link, stamp
+from incidents.models import Entry, Incident, Responder
+from people import access
+from people.actors import person
+from people.models import User
+
+
+class CannotAnswer(DomainError):
+    """The link is sound, but what it was for has passed."""
+
+    code = "cannot_answer"
+    status = 410
+    title = "Too late to answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call for somebody to an incident, as it stands. `answered`: how it was answered before, if it was."""
+
+    incident: Incident
+    user: User
+    responder: Responder
+    answered: Answer | None
+    answered_at: datetime | None
+    asked_by: str
+    may_see: bool  # who cannot come to a private incident does not see it any more
+
+
+def call_of(link: Link) -> Call:
+    """The call that the link answers. Raises CannotAnswer where this person cannot answer it any more, in words that
+    tell nothing to whom nothing may be told. Changes nothing."""
+    user = User.objects.filter(pk=link.user, is_active=True).first()
+    if user is None or not access.can(person(user), access.Act.RESPOND):
+        raise CannotAnswer("This account cannot respond to incidents any more.", status=403)
+    incident = Incident.objects.select_related("service", "model", "team", "merged_into").get(number=link.incident)
+    responder = incident.responders.filter(user=user).select_related("user", "discipline").first()
+    was_called = responder is not None and stamp(responder.asked_at) == link.asked_at
+    if responder is None or not was_called:
+        raise CannotAnswer("You were asked again since, or not at all. Sign in to see how the incident stands.")
+    may_see = Incident.objects.for_actor(person(user)).filter(pk=incident.pk).exists()
+    asked = incident.entries.filter(kind=Entry.Kind.RESPONDER_ASKED, data__user__id=user.pk).order_by("-seq")
+    asked_by = asked.values_list("actor_name", flat=True).first() or ""
+    call = Call(incident, user, responder, *_answered(responder), asked_by, may_see)
+    if call.answered is None and not may_see:
+        raise CannotAnswer("You cannot see this incident any more.", status=403)
+    if call.answered is None and responder.state == Responder.State.LEFT:
+        raise CannotAnswer(f"You have left {incident} since. To come back, sign in and join it there.")
+    if call.answered is None and not incident.is_open:
+        raise CannotAnswer(f"{incident} is {incident.get_status_display().lower()}: nobody needs to come any more.")
+    return call
+
+
+@transaction.atomic
+def answer(link: Link, *, now: datetime) -> Call:
+    """Come, or say that one cannot; the call as it then stands. Who has answered before changes nothing by this."""
+    Incident.objects.select_for_update().filter(number=link.incident).exists()
+    call = call_of(link)
+    if call.answered is not None:
+        return call
+    if link.answer is Answer.COMES:
+        responding.join(call.incident, call.user, now=now)
+    else:
+        responding.decline(call.responder, now=now)
+    return call_of(link)
+
+
+def _answered(responder: Responder) -> tuple[Answer | None, datetime | None]:
+    if responder.state == Responder.State.JOINED:
+        return Answer.COMES, responder.joined_at
+    if responder.state == Responder.State.LEFT:
+        left = responder.incident.entries.filter(kind=Entry.Kind.RESPONDER_LEFT, data__user__id=responder.user_id)
+        last = left.order_by("-seq").first()
+        if last is not None and last.data.get("cannot_come"):
+            return Answer.CANNOT, responder.left_at
+    return None, None

@@ -1,0 +1,173 @@
+"""Who is told what about an incident, by their own contact methods; and how the timeline hears of it.
+
+Nobody is told of what they did themselves, and nobody of an incident that they may not see.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import formats
+
+from incidents import answer_links, timeline
+from incidents.models import Entry, Incident, Responder, RoleAssignment
+from notifications import methods, outbox
+from notifications.channels import Priority
+from notifications.models import Delivery, Message
+from people import mentions
+from people.actors import SYSTEM, Actor, person
+from people.models import User
+
+TOPIC = "incident"
+_QUOTED = 1000  # characters of an entry that a message repeats
+
+
+def asked(responder: Responder, *, by: Actor, now: datetime) -> None:
+    """They are asked to come, and can say by a link whether they do."""
+    incident, user = responder.incident, responder.user
+    as_what = f" as {responder.discipline}" if responder.discipline else ""
+    _tell(
+        incident,
+        user,
+        Message.Kind.ASKED,
+        f"asked:{responder.pk}:{answer_links.stamp(responder.asked_at)}",
+        f"{by.name} asks you to come",
+        f"{by.name} asks you to come to {incident}{as_what}.",
+        by=by,
+        now=now,
+        responder=responder,
+    )
+
+
+def given_role(assignment: RoleAssignment, responder: Responder, *, by: Actor, now: datetime) -> None:
+    """They hold a role now. Who is not in yet can say by a link whether they come."""
+    incident = assignment.incident
+    _tell(
+        incident,
+        assignment.user,
+        Message.Kind.ROLE,
+        f"role:{assignment.pk}",
+        f"you are {assignment.role} now",
+        f"{by.name} made you {assignment.role} of {incident}.",
+        by=by,
+        now=now,
+        responder=responder if responder.state == Responder.State.ASKED else None,
+    )
+
+
+def mentioned(entry: Entry, *, by: Actor, now: datetime) -> None:
+    """Those whom the entry names are told what it says; of a correction, only those whom it names anew."""
+    incident = entry.incident
+    known: Iterable[User] = ()
+    if entry.amends is not None:
+        known = mentions.mentioned(incident.entries.get(seq=entry.amends).html)
+    for user in mentions.mentioned(entry.html):
+        if user in known:
+            continue
+        quoted = entry.text if len(entry.text) <= _QUOTED else f"{entry.text[:_QUOTED].rstrip()}…"
+        _tell(
+            incident,
+            user,
+            Message.Kind.MENTIONED,
+            f"mentioned:{entry.seq}:{user.pk}",
+            f"{by.name} mentions you",
+            f"{by.name} mentions you in {incident}:\n\n{quoted}",
+            by=by,
+            now=now,
+            anchor=f"#e{entry.seq}",
+        )
+
+
+def declined(responder: Responder, *, now: datetime) -> None:
+    """Who asked for them, and who leads, hears that they cannot come."""
+    incident, user = responder.incident, responder.user
+    asked_by = (
+        incident.entries.filter(kind=Entry.Kind.RESPONDER_ASKED, data__user__id=user.pk, actor_user__isnull=False)
+        .order_by("-seq")
+        .values_list("actor_user", flat=True)[:1]
+    )
+    leading = incident.role_assignments.filter(role__slug="commander", ended_at=None).values_list("user", flat=True)
+    for other in User.objects.filter(pk__in={*asked_by, *leading}, is_active=True).order_by("pk"):
+        _tell(
+            incident,
+            other,
+            Message.Kind.DECLINED,
+            f"declined:{responder.pk}:{answer_links.stamp(responder.asked_at)}:{other.pk}",
+            f"{user.name} cannot come",
+            f"{user.name} cannot come to {incident}. Ask somebody else.",
+            by=person(user),
+            now=now,
+        )
+
+
+def record(message: Message, delivery: Delivery | None, now: datetime) -> None:
+    """Write on the timeline that somebody was told, or that nothing could reach them."""
+    number = message.topic.partition(":")[2]
+    incident = Incident.objects.get(number=number)
+    about: dict[str, Any] = {"user": {"id": message.user.pk, "name": message.user.name}, "message": message.kind}
+    if delivery is None:
+        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, **about, reason=message.reason)
+        return
+    about |= {"channel": delivery.channel, "channel_name": methods.label_of(delivery.channel), "tries": delivery.tries}
+    timeline.record(incident, Entry.Kind.NOTIFIED, actor=SYSTEM, at=now, **about)
+
+
+def _tell(
+    incident: Incident,
+    user: User,
+    kind: Message.Kind,
+    key: str,
+    what: str,
+    words: str,
+    *,
+    by: Actor,
+    now: datetime,
+    responder: Responder | None = None,
+    anchor: str = "",
+) -> None:
+    if by.user == user and by.token is None:
+        return
+    if not Incident.objects.for_actor(person(user)).filter(pk=incident.pk).exists():
+        return
+    key = f"{TOPIC}:{incident.number}:{key}"
+    outbox.enqueue(
+        key=key,
+        to=user,
+        kind=kind,
+        topic=f"{TOPIC}:{incident.number}",
+        subject=f"[{incident.get_severity_display()}] {incident}: {what} - {incident.title}",
+        text=f"{words}\n\n{_facts(incident, user)}",
+        url=f"{settings.ENV.public_url}{incident.get_absolute_url()}{anchor}",
+        actions=answer_links.offers(responder, key, now=now) if responder else (),
+        priority=_priority(incident, kind),
+        now=now,
+    )
+
+
+def _priority(incident: Incident, kind: Message.Kind) -> Priority:
+    if kind == Message.Kind.MENTIONED:
+        return "normal"
+    return "urgent" if incident.severity in ("sev1", "sev2") and kind == Message.Kind.ASKED else "high"
+
+
+def _facts(incident: Incident, user: User) -> str:
+    """What one has to know of it, in lines of plain text."""
+    lines = [f"{incident.get_severity_display()} · {incident.get_status_display()} · {incident.title}"]
+    affected = incident.service or incident.model
+    if affected:
+        lines.append(f"Affects {affected}")
+    return "\n".join([*lines, f"Since {moment(incident.since, user)}"])
+
+
+def moment(at: datetime, user: User) -> str:
+    """A moment in the person's own zone, and in UTC where that is another."""
+    try:
+        local = at.astimezone(zoneinfo.ZoneInfo(user.time_zone or "UTC"))
+    except (KeyError, ValueError):  # a zone that this machine does not know
+        local = at.astimezone(UTC)
+    own = f"{formats.date_format(local, 'j M Y, H:i')} {local.tzname()}"
+    return own if not local.utcoffset() else f"{own} ({at.astimezone(UTC):%H:%M} UTC)"
