@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import smtplib
+import socket
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import dj_email_url
@@ -23,7 +26,8 @@ from common.errors import Invalid
 from common.text import shortened
 from notifications.channels.contract import Action, Channel, Later, Never, Outcome, Outgoing, Sent, Target
 
-TIMEOUT = 10.0  # seconds for each thing that we say to the server
+TIMEOUT = 10.0  # seconds for each thing that we say to the server,
+TOTAL = 30.0  # and for the whole conversation, however slowly it speaks
 SUBJECT = 200
 HIGH = {"X-Priority": "1", "Importance": "high"}
 
@@ -125,6 +129,39 @@ def _refused(exc: smtplib.SMTPException | OSError, host: str) -> Outcome:
     return Later(f"{host} cannot be used: {type(exc).__name__}.")
 
 
+class _Ends(smtplib.SMTP):
+    """A conversation that is broken off after TOTAL."""
+
+    def connect(self, host: str = "localhost", port: int = 0, source_address: Any = None) -> tuple[int, bytes]:
+        self._end = threading.Timer(TOTAL, self._break_off)
+        self._end.daemon = True
+        self._end.start()
+        try:
+            return super().connect(host, port, source_address)
+        except BaseException:
+            self._end.cancel()
+            raise
+
+    def close(self) -> None:
+        self._end.cancel()
+        super().close()
+
+    def _break_off(self) -> None:
+        if self.sock is not None:
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+
+class _EndsOverTls(_Ends, smtplib.SMTP_SSL):
+    pass
+
+
+class _Backend(EmailBackend):
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return _EndsOverTls if self.use_ssl else _Ends
+
+
 @dataclass(frozen=True)
 class _Server:
     host: str
@@ -135,7 +172,7 @@ class _Server:
     starts_tls: bool  # or after a word
 
     def backend(self) -> EmailBackend:
-        return EmailBackend(
+        return _Backend(
             host=self.host,
             port=self.port,
             username=self.user,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -158,6 +161,42 @@ def test_a_server_that_hangs_is_left_in_time(step: str, server: MailProvider, mo
 
     assert time.monotonic() - begun < 1.5
     assert outcome == Later("127.0.0.1 took longer than 0.3 seconds.")
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+@pytest.mark.parametrize("words", [b"220 welcome" + b"." * 1000, b"220-and another line\r\n" * 100])
+def test_a_server_that_drips_is_left_in_time(
+    scheme: str, words: bytes, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(email, "TIMEOUT", 0.4)
+    monkeypatch.setattr(email, "TOTAL", 0.8)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            line, _ = listener.accept()
+            with line, suppress(OSError):
+                for byte in words:
+                    line.sendall(bytes([byte]))
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        settings.ENV = settings.ENV.model_copy(update={"smtp_url": f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"})
+        begun = time.monotonic()
+
+        outcome = EMAIL.send(MESSAGE, ALICE)
+
+    assert isinstance(outcome, Later)
+    assert time.monotonic() - begun < 1.4
+
+
+def test_no_timer_is_left_behind(server: MailProvider, settings: Settings) -> None:
+    for _ in range(3):
+        EMAIL.send(MESSAGE, ALICE)
+    settings.ENV = settings.ENV.model_copy(update={"smtp_url": "smtp://127.0.0.1:1"})
+    EMAIL.send(MESSAGE, ALICE)
+
+    time.sleep(0.05)
+    assert not any(isinstance(thread, threading.Timer) for thread in threading.enumerate())
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
