@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
-from incidents import moments, responding, sizes, timeline
+from incidents import moments, notices, responding, sizes, timeline
 from incidents.models import Counter, Entry, Incident
 from people import access
 from people.actors import Actor
@@ -164,7 +164,8 @@ def move(
         details["reason"] = reason
     if target is not None:
         details["into"] = target.number
-    timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
+    entry = timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
+    notices.mentioned(entry, by=by, now=now)
     if before == Status.MERGED:
         incident.alerts_elsewhere.update(incident=incident, merged_from=None)
     if target is not None:

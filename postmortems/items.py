@@ -14,6 +14,7 @@ from common.text import shortened, storable, storable_json
 from people import access
 from people.actors import Actor, ActorType
 from people.models import User
+from postmortems import notices
 from postmortems.markdown_text import is_web_address
 from postmortems.models import ActionItem, Postmortem
 
@@ -42,7 +43,8 @@ class MoveNotAllowed(DomainError):
 
 @transaction.atomic
 def create(postmortem: Postmortem, title: str, *, by: Actor, now: datetime, **fields: Any) -> ActionItem:
-    """Write an item down; `fields` are ActionItem's own. The team is the incident's, where none is named."""
+    """Write an item down, and have its owner told; `fields` are ActionItem's own. The team is the incident's, where none
+    is named."""
     given = {name: _clean(name, value) for name, value in fields.items()}
     given.setdefault("team", postmortem.incident.team)
     item = ActionItem(
@@ -55,6 +57,7 @@ def create(postmortem: Postmortem, title: str, *, by: Actor, now: datetime, **fi
     )
     _check(item)
     item.save(force_insert=True)
+    notices.owned(item, by=by, now=now)
     _touch(postmortem, now)
     return item
 
@@ -85,6 +88,8 @@ def change(
     item.version += 1
     item.updated_at = now
     item.save(update_fields=[*different, "version", "updated_at"])
+    if "owner" in different:
+        notices.owned(item, by=by, now=now)
     _touch(item.postmortem, now)
     return True
 

@@ -1,4 +1,4 @@
-"""The links of a message: a page that changes nothing, and a button that does: once, for one person, incident, answer."""
+"""The links of a message: a page that changes nothing, and a button that does, once, for one person and one answer."""
 
 from __future__ import annotations
 

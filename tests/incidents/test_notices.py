@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from incidents import responding, timeline
+from incidents import lifecycle, responding, timeline
 from incidents.models import Entry, Incident
 from notifications import methods, outbox
 from notifications.channels import Outcome, Outgoing, Sent, Target
@@ -244,3 +244,9 @@ def test_a_message_of_another_room_does_not_touch_incidents(alice: User) -> None
     outbox.enqueue(key="x", to=alice, kind=kind, topic="other:1", subject="Look", text="Here", now=NOW)
 
     assert Entry.objects.count() == 0
+
+
+def test_a_note_with_a_move_mentions_too(incident: Incident, alice: User, bob: User) -> None:
+    lifecycle.move(incident, Incident.Status.ACKNOWLEDGED, by=person(bob), now=NOW, note="@alice, I take it")
+
+    assert kinds(alice) == ["mentioned"]
