@@ -43,8 +43,8 @@ class MoveNotAllowed(DomainError):
 
 @transaction.atomic
 def create(postmortem: Postmortem, title: str, *, by: Actor, now: datetime, **fields: Any) -> ActionItem:
-    """Write an item down, and have its owner told; `fields` are ActionItem's own. The team is the incident's, where none
-    is named."""
+    """Write an item down, and have its owner told; `fields` are ActionItem's own. The team is the incident's, where
+    none is named."""
     given = {name: _clean(name, value) for name, value in fields.items()}
     given.setdefault("team", postmortem.incident.team)
     item = ActionItem(
