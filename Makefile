@@ -21,7 +21,7 @@ endif
 LAUNCH = @command -v $(PYTHON) >/dev/null || { echo "burnline: there is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; exec $(PYTHON) -m config.launch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all screenshots check format lock clean
+.PHONY: help run test test-all prove bench screenshots check format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,12 @@ test: ## the tests, on SQLite; ARGS="-k words" goes to pytest
 
 test-all: ## the tests on PostgreSQL and Redis of their own, then the browser, Alertmanager and `make run` tests
 	$(LAUNCH) test-all $(ARGS)
+
+prove: ## kill, stop and flood what runs, at full size, on both databases: writes evidence/*.json (some 25 minutes)
+	$(LAUNCH) prove $(ARGS)
+
+bench: ## measure engine and streams on both databases: writes bench/results.json; ARGS=engine for one of them
+	$(LAUNCH) bench $(ARGS)
 
 screenshots: ## walk the main path in a real browser, and photograph its steps into docs/screenshots
 	$(LAUNCH) screenshots

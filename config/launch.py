@@ -55,6 +55,22 @@ def test_all(*words: str) -> None:
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
 
 
+def prove(*words: str) -> None:
+    """What is promised of faults, at full size, on both databases; what was measured is kept in evidence/."""
+    install(DEV_LOCK)
+    with settings_of_tests() as env:
+        proofs = [PYTHON, "-m", "pytest", *(words or ["tests/faults"])]
+        for beside in ([], [PYTHON, "-m", "tests.clusters"]):
+            succeed([*beside, *proofs], {**env, "BURNLINE_PROVE": "1"})
+
+
+def bench(*words: str) -> None:
+    """Measure on both databases, into bench/results.json."""
+    install(DEV_LOCK)
+    with settings_of_tests() as env:
+        succeed([PYTHON, "-m", "bench", *words], env)
+
+
 def screenshots() -> None:
     """The main path, photographed into docs/screenshots."""
     install(DEV_LOCK)
@@ -290,6 +306,8 @@ COMMANDS = {
     "run": run,
     "test": test,
     "test-all": test_all,
+    "prove": prove,
+    "bench": bench,
     "screenshots": screenshots,
     "check": check,
     "format": format_,

@@ -106,6 +106,8 @@ FAULTS: list[Callable[[Redis, Machine], object]] = [
     redis_forgets_what_waits_for_a_worker,
     workers_are_away,
 ]
+if not evidence.is_wanted():
+    FAULTS = [redis_hangs, redis_forgets_what_waits_for_a_worker]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
