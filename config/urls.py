@@ -10,6 +10,7 @@ urlpatterns = [
     path("metrics", health.expose_metrics, name="metrics"),
     path("", include("home.urls")),
     path("", include("people.urls")),
+    path("", include("notifications.urls")),
     path("", include("catalog.urls")),
     path("", include("slos.urls")),
     path("", include("incidents.urls")),

@@ -107,6 +107,7 @@ class Delivery(work.DueWork):
     before it, or as soon as that one has failed often enough; what arrives first cancels the others."""
 
     TASK: ClassVar[str] = "notifications.tasks.deliver"
+    CONCERNS: ClassVar = ("message__user",)
     MAX_ATTEMPTS: ClassVar[int] = 10  # what is sent by us may outlive many deaths of the engine
 
     class Outcome(models.TextChoices):
@@ -130,7 +131,17 @@ class Delivery(work.DueWork):
 
     class Meta(work.DueWork.Meta):
         ordering = ("position",)
+        verbose_name = "delivery of a message"
+        verbose_name_plural = "deliveries of messages"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["message", "position"], name="one_delivery_per_place_in_line"),
             models.UniqueConstraint(fields=["message", "method"], name="one_delivery_per_method"),
         ]
+
+    @property
+    def concerns(self) -> str:
+        """What it is about, for who looks at background work."""
+        return f"{self.message.subject}, to {self.message.user.name}"
+
+    def get_absolute_url(self) -> str:
+        return self.message.get_absolute_url()

@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
+from common.errors import DomainError
 from common.text import shortened, storable
 from notifications import methods
 from notifications.channels import Action, Priority
@@ -20,6 +21,12 @@ from notifications.models import ContactMethod, Delivery, Message
 from people.models import User
 
 PATIENCE = timedelta(seconds=60)  # with one method, before the next one has its turn
+
+
+class NotFailed(DomainError):
+    """The message arrived, or is on its way."""
+
+    code = "not_failed"
 
 
 def enqueue(
@@ -81,9 +88,11 @@ def enqueue(
 
 
 def send_again(message: Message, *, now: datetime) -> Message:
-    """A further message with the same words, for one that failed; once for each."""
+    """A further message with the same words, for one that failed; once for each. Raises NotFailed."""
+    if message.state != Message.State.FAILED:
+        raise NotFailed("Only what failed is sent again: this one was not lost.")
     return enqueue(
-        key=f"again:{message.pk}",
+        key=again_key(message),
         to=message.user,
         kind=Message.Kind(message.kind),
         topic=message.topic,
@@ -94,6 +103,11 @@ def send_again(message: Message, *, now: datetime) -> Message:
         priority=cast(Priority, message.priority),
         now=now,
     )
+
+
+def again_key(message: Message) -> str:
+    """The key of the message that repeats this one."""
+    return f"again:{message.pk}"
 
 
 def tell(message: Message, delivery: Delivery | None, now: datetime) -> None:

@@ -15,11 +15,14 @@ from people.models import User
 NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "answer"}  # they know their sender by a token
 
 
+_SUCH = {"int": "1", "uuid": "00000000-0000-0000-0000-000000000001"}  # of each kind of thing in an address
+
+
 def _paths(patterns: list[URLPattern | URLResolver], before: str = "/") -> dict[str, str]:
     """The name of each route, and an address that leads there."""
     found: dict[str, str] = {}
     for pattern in patterns:
-        path = before + re.sub(r"<(\w+):\w+>", lambda kind: "1" if kind[1] == "int" else "a", str(pattern.pattern))
+        path = before + re.sub(r"<(\w+):\w+>", lambda kind: _SUCH.get(kind[1], "a"), str(pattern.pattern))
         if isinstance(pattern, URLResolver):
             found |= _paths(pattern.url_patterns, path)
         else:
