@@ -38,5 +38,6 @@ app.conf.beat_schedule = {
     "clean up due work": {"task": "common.schedule.clean_up", "schedule": timedelta(hours=1)},
     "end graces of alerts": {"task": "alerts.grace.end", "schedule": timedelta(seconds=10)},
     "resolve quiet incidents": {"task": "incidents.quiet.resolve_quiet", "schedule": timedelta(seconds=10)},
+    "remind of postmortems": {"task": "postmortems.reminders.remind", "schedule": timedelta(minutes=5)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }

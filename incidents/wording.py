@@ -45,6 +45,7 @@ _TOLD = {
     "role": "that they have a role",
     "mentioned": "that they are mentioned",
     "declined": "that somebody cannot come",
+    "reminder": "that a postmortem is due",
 }
 _FIRST_NAMES = 3
 
@@ -108,6 +109,9 @@ def sentence(entry: Entry) -> Sentence:
             origin = data.get("origin")
             how = SloLink.Origin.LABEL.label if origin == SloLink.Origin.LABEL else ""
             return _by(entry, f"linked the SLO {data.get('name') or data.get('slo')}", how)
+        case Entry.Kind.OBLIGATION if data.get("what") == "postmortem":
+            names = [str(one.get("name", "")) for one in data.get("reminded", []) if isinstance(one, dict)]
+            return Sentence("", "A postmortem is due", f"reminded: {', '.join(names)}" if names else "nobody to remind")
         case Entry.Kind.POSTMORTEM_STARTED:
             return _by(entry, "began the postmortem")
     if entry.kind in Entry.WRITTEN:
