@@ -14,7 +14,7 @@ HttpApplication = Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], A
 DRAIN_SECONDS = 2.0
 READING = ("GET", "HEAD")
 
-bridge = Bridge(wsgi.application, threads=ENV.web_threads)
+bridge = Bridge(wsgi.application, threads=ENV.threads)
 streams = Streams(wsgi.application)
 
 # Exact path -> what answers its readers on the event loop, holding no thread of the bridge.

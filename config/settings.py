@@ -76,7 +76,7 @@ class Environment(BaseSettings):
     metrics_networks: Annotated[str, AfterValidator(_networks)] = ""  # comma separated, who may read them without one
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
-    web_threads: Annotated[int, Field(ge=1, le=256)] = 16
+    web_threads: Annotated[int, Field(ge=0, le=256)] = 0  # of each web process; 0 is by the database, see `threads`
     reopen_window: Annotated[int, Field(ge=0)] = 30 * 60  # seconds
     provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
     quiet_period: Annotated[int, Field(ge=0)] = 5 * 60  # seconds
@@ -93,6 +93,12 @@ class Environment(BaseSettings):
     raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
     raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
+
+    @property
+    def threads(self) -> int:
+        """How many run Django in each web process. On PostgreSQL each keeps a connection, and on two cores more of them
+        take in less; on SQLite readers must pass while a writer waits for its turn."""
+        return self.web_threads or (3 if self.database_url.startswith("postgres") else 16)
 
     @property
     def origin(self) -> str:
