@@ -17,6 +17,9 @@ from common import keyset
 from common.errors import Invalid
 from incidents import filters, impact, moments, overview, steps, wording
 from incidents.models import Entry, Incident, IncidentQuerySet, Responder, RoleAssignment
+from notifications import methods
+from notifications.models import Message
+from notifications.queries import Notice, notices
 from people import access
 from people.actors import Actor, ActorType
 from people.models import Discipline, User
@@ -138,6 +141,8 @@ class Person:
     responder: Responder
     roles: list[RoleAssignment]
     is_reader: bool
+    notice: Notice | None  # how who was asked, and has not come yet, was told of it
+    is_unreachable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,9 +323,19 @@ def _people(incident: Incident, roles: Sequence[RoleAssignment], actor: Actor) -
     for assignment in roles:
         held.setdefault(assignment.user_id, []).append(assignment)
     states = [Responder.State.JOINED, Responder.State.ASKED, Responder.State.LEFT]
+    responders = list(incident.responders.select_related("user", "discipline"))
+    asked = [responder.user for responder in responders if responder.state == Responder.State.ASKED]
+    told = notices(f"incident:{incident.number}", asked, (Message.Kind.ASKED, Message.Kind.ROLE))
+    lost = methods.unreachable([each.user for each in responders if each.state != Responder.State.LEFT])
     people = [
-        Person(responder, held.get(responder.user_id, []), is_reader=responder.user == actor.user)
-        for responder in incident.responders.select_related("user", "discipline")
+        Person(
+            responder,
+            held.get(responder.user_id, []),
+            is_reader=responder.user == actor.user,
+            notice=told.get(responder.user_id),
+            is_unreachable=responder.user_id in lost,
+        )
+        for responder in responders
     ]
     return sorted(
         people,

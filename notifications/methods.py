@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,6 +47,15 @@ def routes(user: User) -> list[Route]:
 
 def route(method: ContactMethod) -> Route:
     return Route(method, method.kind, method.hint, method.lane)
+
+
+def unreachable(users: Collection[User]) -> set[int]:
+    """The ids of those whom nothing can reach. One query, or none where everybody can be written to."""
+    if is_usable(EMAIL) or not users:
+        return set()
+    usable = [kind for kind in CHANNELS if is_usable(kind)]
+    reached = ContactMethod.objects.active().filter(user__in=users, kind__in=usable)
+    return {user.pk for user in users} - set(reached.values_list("user_id", flat=True))
 
 
 def why_unreachable(user: User) -> str:

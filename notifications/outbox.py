@@ -78,7 +78,7 @@ def enqueue(
             channel=route.channel,
             hint=route.hint,
             lane=route.lane,
-            due_at=Now() + position * PATIENCE,
+            due_at=Now() + position * PATIENCE if position else Now(),
         )
         for position, route in enumerate(routes)
     )

@@ -470,6 +470,7 @@ def test_an_odd_address_still_shows_the_page(browser: Browser, incident: Inciden
 
 def test_the_page_costs_the_same_however_long_the_timeline(browser: Browser, incident: Incident, alice: User) -> None:
     client = browser(alice)
+    responding.join(incident, alice, now=NOW)
     _fill(incident, alice, 20)
     shown(client, incident)
     with CaptureQueriesContext(

@@ -19,6 +19,7 @@ from notifications.channels.webhook import Webhook
 from notifications.models import Delivery, Message
 from people.models import Team, User
 from tests import due, make, providers
+from tests.browsing import page
 from tests.make import NOW, person
 
 pytestmark = pytest.mark.django_db
@@ -250,3 +251,28 @@ def test_a_note_with_a_move_mentions_too(incident: Incident, alice: User, bob: U
     lifecycle.move(incident, Incident.Status.ACKNOWLEDGED, by=person(bob), now=NOW, note="@alice, I take it")
 
     assert kinds(alice) == ["mentioned"]
+
+
+def test_the_incident_shows_whether_who_was_asked_was_told(
+    incident: Incident, alice: User, bob: User, charlie: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/good"), now=NOW)
+    methods.add(bob, "webhook", provider.url("/bob"), now=NOW)
+    for user in (alice, charlie):
+        responding.ask(incident, user, by=person(bob), now=NOW)
+    shown = page(bob, f"/incidents/{incident.number}/")
+    assert "being told by Webhook" in shown
+    assert "could not be told</div>" in shown
+
+    due.run_all_due(Delivery)
+
+    assert "told by Webhook" in page(bob, f"/incidents/{incident.number}/")
+
+
+def test_the_incident_says_who_of_those_in_it_cannot_be_reached(incident: Incident, alice: User, bob: User) -> None:
+    responding.join(incident, alice, now=NOW)
+    methods.add(bob, "webhook", "https://example.com/hook", now=NOW)
+    responding.join(incident, bob, now=NOW)
+
+    assert page(bob, f"/incidents/{incident.number}/").count("cannot be reached: no contact method") == 1
+    assert "nothing can reach you" in page(alice, f"/incidents/{incident.number}/")
