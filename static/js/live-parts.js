@@ -132,8 +132,7 @@ function settle(isAsked = () => false) {
 }
 
 function morph(part, next) {
-  const active = document.activeElement;
-  const hadFocus = part.contains(active);
+  const hadFocus = part.contains(document.activeElement);
   const buttons = buttonsOf(part);
   tighten(part);
   tighten(next);
@@ -147,10 +146,12 @@ function morph(part, next) {
   });
   htmx.process(part);
   if (buttonsOf(part) !== buttons) settling.set(part, performance.now());
-  if (hadFocus && !part.contains(document.activeElement)) {
-    part.tabIndex = -1;
-    part.focus({ preventScroll: true });
-  }
+  if (hadFocus && !part.contains(document.activeElement)) takeFocus(part);
+}
+
+function takeFocus(part) {
+  part.tabIndex = -1;
+  part.focus({ preventScroll: true });
 }
 
 /** Without the blanks between items: idiomorph would take one for another, and move what a reader has selected. */
@@ -193,7 +194,7 @@ function isInHands(form) {
 
 function isFilledIn(field) {
   if (field instanceof HTMLSelectElement) {
-    const given = [...field.options].findLastIndex(({ defaultSelected }) => defaultSelected);
+    const given = [...field.options].map(({ defaultSelected }) => defaultSelected).lastIndexOf(true);
     return field.selectedIndex !== Math.max(given, 0);
   }
   if (field.type === "hidden" || field instanceof HTMLButtonElement || !("defaultValue" in field)) return false;
@@ -206,7 +207,8 @@ function mustWait(part, next, isAsked) {
   if (part.dataset.livePart !== "rows" || isAsked || !changes(part, next)) return false;
   const isPointedAt = matchMedia("(hover: hover)").matches && part.matches(":hover");
   const isTouched = performance.now() - touchedAt < TOUCHING;
-  return isPointedAt || isTouched || part.contains(document.activeElement);
+  const active = document.activeElement;
+  return isPointedAt || isTouched || (active !== part && part.contains(active));
 }
 
 /** How many rows differ, where any comes, goes or changes places; else 0, and all may change where they stand. */
@@ -225,22 +227,31 @@ function offer() {
   for (const bar of document.querySelectorAll("[data-live-held]")) {
     const id = bar.dataset.liveHeld;
     const count = held.has(id) ? changes(document.getElementById(id), held.get(id)) : 0;
+    const words = `${count} change${count === 1 ? "" : "s"}`;
+    if (count && bar.hidden) say(`${words} in the list`);
     bar.hidden = count === 0;
-    bar.querySelector("span").textContent = `${count} change${count === 1 ? "" : "s"}, show`;
+    bar.querySelector("span").textContent = `${words}, show`;
   }
 }
 
 document.addEventListener("click", (event) => {
   const bar = event.target.closest("[data-live-held]");
-  if (bar) settle((id) => id === bar.dataset.liveHeld);
+  if (!bar) return;
+  settle((id) => id === bar.dataset.liveHeld);
+  takeFocus(document.getElementById(bar.dataset.liveHeld)); // the button is no longer there
 });
 
 /** After a click has done what it does. */
 function settleSoon(wait = 50) {
-  setTimeout(() => held.size && settle(), wait);
+  if (held.size) setTimeout(() => settle(), wait);
 }
 
 document.addEventListener("pointerdown", ({ target }) => (pressed = target));
+document.addEventListener("pointermove", ({ buttons }) => {
+  if (!pressed || buttons) return;
+  pressed = null; // it was let go where nothing is told of it
+  settleSoon();
+});
 for (const name of ["pointerup", "pointercancel", "touchend", "touchcancel"]) {
   document.addEventListener(name, (event) => {
     if (name === "pointercancel" && event.pointerType === "touch") return; // it scrolls, and is still down
@@ -278,8 +289,8 @@ function anchor() {
 /** How far down what sticks to the top of the window covers the rest. */
 function edgeOfHead() {
   const heads = [...document.querySelectorAll(".topbar, .incident-head")];
-  const stuck = heads.filter((head) => getComputedStyle(head).position === "sticky").map((head) => head.getBoundingClientRect());
-  return Math.max(0, ...stuck.filter(({ top }) => top <= 60).map(({ bottom }) => bottom));
+  const stuck = heads.filter((head) => getComputedStyle(head).position === "sticky");
+  return Math.max(0, ...stuck.map((head) => head.getBoundingClientRect().bottom));
 }
 
 // What is new is seen and heard

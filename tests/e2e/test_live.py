@@ -114,6 +114,8 @@ def test_what_is_unfolded_chosen_and_selected_stays(tab: Tabs, burnline: Install
     people = page.get_by_role("region", name="People")
     people.get_by_text("Assign a role").click()
     people.get_by_label("Role").select_option(label="Scribe")
+    # What a form was begun upon goes with it.
+    people.get_by_label("Role").evaluate("field => field.form.prepend(Object.assign(new Image(), { id: 'begun' }))")
     select(page.locator(".entry .prose p").first)
 
     [me] = ask(burnline, "GET", "users/")["results"]
@@ -124,6 +126,7 @@ def test_what_is_unfolded_chosen_and_selected_stays(tab: Tabs, burnline: Install
     expect(timeline(page).get_by_text("Something else")).to_be_visible(timeout=WITHIN)
     expect(people.get_by_role("button", name="Assign it")).to_be_visible()
     assert people.get_by_label("Role").evaluate("field => field.selectedOptions[0].textContent") == "Scribe"
+    expect(people.locator("#begun")).to_have_count(1)
     assert page.evaluate("getSelection().toString()") == "A first observation, to be quoted"
 
 
