@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from django.db import Error, connection
 from django.utils import timezone
 
-from common import work
+from common import wake, work
 from common.hands import Threads, Workers
 from common.models import Heartbeat
 from common.schedule import Timetable
@@ -42,7 +42,7 @@ class Engine:
         self._threads = Threads(threads, lambda piece: self._news.put(piece.model))
         self._workers = Workers() if with_workers else None
         self._timetable = Timetable()
-        # A kind of which a piece has ended, or None to say stop. Its `put` may be called from a signal handler.
+        # A kind of which a piece has ended or is due, or None to say stop. Its `put` may be called by a signal handler.
         self._news: queue.SimpleQueue[type[DueWork] | None] = queue.SimpleQueue()
         self._share = threads // (2 * max(1, len(self._kinds)))
         self._beat_at = -BEAT
@@ -61,6 +61,7 @@ class Engine:
         """Look each second, and again as soon as something has ended. At the end, whether everything under way has
         ended too; what has not is given back."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        bell = wake.Bell(wake.WORK, self._hear)
         tick_at = time.monotonic()
         ended: Collection[type[DueWork]] = ()
         while self._leave_at is None:
@@ -72,7 +73,14 @@ class Engine:
                 self._kinds.rotate()  # none is always the last to be looked at
             self._look(is_tick, ended)
             ended = self._wait_for_news(tick_at)
+        bell.close()
         return self._end()
+
+    def _hear(self) -> None:
+        """Something new is due: look at every kind, though not again within a moment."""
+        for model in work.kinds():
+            self._news.put(model)
+        time.sleep(POLL)  # in the bell's own thread
 
     def _look(self, is_tick: bool, ended: Collection[type[DueWork]]) -> None:
         """A database that is away is waited for, and named once."""
@@ -121,7 +129,7 @@ class Engine:
         return Counter(piece.lane for piece in pieces if piece.model is model)
 
     def _wait_for_news(self, tick_at: float) -> set[type[DueWork]]:
-        """Until something has ended, or it is time to look anyway. The kinds of which something has."""
+        """Until something has ended, a bell rang, or it is time to look anyway. The kinds to look at."""
         patience = tick_at - time.monotonic()
         if self._workers and self._workers.in_hand:
             patience = min(patience, POLL)

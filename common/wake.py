@@ -1,6 +1,6 @@
-"""The bell: who has committed something new rings it, and who watches for such looks at once instead of in a second.
+"""The bells: who has committed something new rings one, and who watches for such looks at once instead of in a second.
 
-It goes through Redis where there is one. Nothing depends on it: a ring that is lost costs its listeners a second.
+They ring through Redis where there is one. Nothing depends on it: a ring that is lost costs its listeners a second.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from django.db import transaction
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "burnline:changed"
+ENTRIES = "burnline:entries"  # something was written on a timeline
+WORK = "burnline:work"  # something is due at once
 TIMEOUT = 0.5  # seconds that Redis has for anything
 PAUSE = 5.0  # seconds without trying, after it did not answer
 
 
-def after_commit() -> None:
-    """Ring once the present transaction is committed; nothing if it is rolled back, or without a Redis. Costs the
-    caller neither a statement nor a wait."""
+def after_commit(bell: str) -> None:
+    """Ring this bell once the present transaction is committed; not if it is rolled back, nor without a Redis. Costs
+    the caller neither a statement nor a wait."""
     if settings.ENV.redis_url:
-        transaction.on_commit(lambda: _ringer.ring(), robust=True)
+        transaction.on_commit(lambda: _ringer.ring(bell), robust=True)
 
 
 class Bell:
     """Calls `heard` soon after each ring, from a thread of its own, until it is closed. Silent without a Redis."""
 
-    def __init__(self, heard: Callable[[], None]) -> None:
+    def __init__(self, name: str, heard: Callable[[], None]) -> None:
+        self._name = name
         self._heard = heard
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -49,7 +51,7 @@ class Bell:
         while not self._closed.is_set():
             try:
                 with _client() as client, client.pubsub(ignore_subscribe_messages=True) as pubsub:
-                    pubsub.subscribe(CHANNEL)
+                    pubsub.subscribe(self._name)
                     while not self._closed.is_set():
                         if pubsub.get_message(timeout=TIMEOUT / 2) is not None:
                             self._heard()
@@ -62,13 +64,14 @@ class _Ringer:
     """Publishes from a thread of its own; rings that come while one is under way are one."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
-        self._lock = threading.Lock()
+        self._asked: set[str] = set()
+        self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def ring(self) -> None:
-        self._asked.set()
-        with self._lock:
+    def ring(self, bell: str) -> None:
+        with self._changed:
+            self._asked.add(bell)
+            self._changed.notify()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._publish, name="ringer", daemon=True)
                 self._thread.start()
@@ -78,10 +81,12 @@ class _Ringer:
 
         client = _client()
         while True:
-            self._asked.wait()
-            self._asked.clear()
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked)
+                bells, self._asked = self._asked, set()
             try:
-                client.publish(CHANNEL, b"")
+                for bell in bells:
+                    client.publish(bell, b"")
             except (redis.RedisError, OSError) as exc:
                 logger.debug("cannot ring: %s", exc)
                 client.close()

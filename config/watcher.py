@@ -18,7 +18,7 @@ from typing import ParamSpec, TypeVar
 from django.db import DatabaseError, InterfaceError, close_old_connections, connections
 from django.utils import timezone
 
-from common.wake import Bell
+from common import wake
 from config.listeners import BYE, GONE, Listener, changes, entries
 from incidents import stream
 from people import standing
@@ -112,7 +112,7 @@ class Watcher:
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
-        bell = Bell(partial(self._ring, loop))
+        bell = wake.Bell(wake.ENTRIES, partial(self._ring, loop))
         seen_at = checked_at = loop.time()
         try:
             while self.listeners or loop.time() < self._linger_until:

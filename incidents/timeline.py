@@ -16,7 +16,7 @@ from typing import Any
 import rfc8785
 from django.db import connection, transaction
 
-from common import markdown
+from common import markdown, wake
 from common.errors import Invalid
 from common.text import storable, storable_json
 from incidents.models import Entry, Incident
@@ -75,6 +75,7 @@ def append(drafts: Sequence[tuple[Incident, Draft]], *, now: datetime) -> list[E
     entries = _chained(drafts, now)
     Entry.objects.bulk_create(entries)
     Incident.objects.bulk_update(incidents.values(), ["last_seq", "last_hash", "last_entry_at"])
+    wake.after_commit(wake.ENTRIES)
     return entries
 
 
@@ -85,6 +86,7 @@ def begin(incident: Incident, drafts: Iterable[Draft], *, now: datetime) -> Inci
     for entry in entries:
         entry.incident = incident
     Entry.objects.bulk_create(entries)
+    wake.after_commit(wake.ENTRIES)
     return incident
 
 
