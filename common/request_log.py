@@ -20,7 +20,8 @@ from common.addresses import address_of
 logger = logging.getLogger("burnline.requests")
 
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = ("/livez", "/readyz", "/metrics", settings.STATIC_URL)
+# What probes and open pages ask again and again. Also these are in the log where they break.
+_QUIET = ("/livez", "/readyz", "/metrics", "/live/", settings.STATIC_URL)
 _OF_INCIDENTS = re.compile(r"(api-)?(incident|postmortem)-")  # the names of routes whose number is an incident's
 
 

@@ -269,8 +269,10 @@ def test_a_request_id_that_is_not_sane_is_replaced(client: Client, given: str) -
     assert len(made) == 16
 
 
-def test_probes_and_static_files_are_not_in_the_log(client: Client, written: Lines) -> None:
+@pytest.mark.django_db
+def test_probes_static_files_and_what_open_pages_poll_are_not_in_the_log(client: Client, written: Lines) -> None:
     client.get("/livez")
+    client.get("/live/version/")
     client.get(f"{settings.STATIC_URL}css/none.css")
 
     assert about_requests(written()) == []
