@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
+from common import wake
 from common.errors import DomainError
 from common.text import shortened, storable
 from notifications import methods
@@ -82,7 +83,9 @@ def enqueue(
         )
         for position, route in enumerate(routes)
     )
-    if not routes:
+    if routes:
+        wake.after_commit(wake.WORK)
+    else:
         tell(message, None, now)
     return message
 
