@@ -25,6 +25,7 @@ from django.db.models.functions import Now
 from alerts import payload, routing, rules, upsert
 from alerts.models import Alert, Delivery, FanOut, Group, Integration
 from alerts.payload import Notification
+from common import wake
 from common.errors import DomainError
 from common.text import shortened, storable
 from incidents import impact, lifecycle, timeline
@@ -231,6 +232,7 @@ def _put_off(integration: Integration, body: bytes, envelope: payload.Envelope, 
     )
     lane = f"{integration.pk}:{sha256(envelope.group_key.encode()).hexdigest()}"
     FanOut.objects.create(delivery=delivery, lane=lane, due_at=Now())
+    wake.after_commit(wake.WORK)
     return Receipt(delivery.id, delivery.counts, [], is_waiting=True)
 
 
