@@ -243,7 +243,7 @@ document.addEventListener("click", (event) => {
 
 /** After a click has done what it does. */
 function settleSoon(wait = 50) {
-  if (held.size) setTimeout(() => settle(), wait);
+  setTimeout(() => held.size && settle(), wait);
 }
 
 document.addEventListener("pointerdown", ({ target }) => (pressed = target));
@@ -265,7 +265,7 @@ for (const name of ["touchstart", "touchmove", "touchend"]) {
 document.addEventListener("touchend", () => settleSoon(TOUCHING + 50), { passive: true });
 document.addEventListener("toggle", () => settleSoon(), { capture: true });
 document.addEventListener("focusout", () => settleSoon());
-document.addEventListener("mouseout", () => settleSoon());
+document.addEventListener("mouseout", () => held.size && settleSoon());
 
 // What is read stays where it is
 

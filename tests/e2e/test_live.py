@@ -198,6 +198,42 @@ def test_no_row_of_the_list_moves_under_a_pointer(tab: Tabs, burnline: Installat
     expect(page.get_by_role("link", name="As urgent, and later")).to_be_visible()
 
 
+def test_no_row_moves_under_a_finger_until_it_has_been_away_for_a_while(tab: Tabs, burnline: Installation) -> None:
+    declare(burnline, "Read on a phone")
+    page = tab(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    page.goto(f"{burnline.url}/incidents/")
+    expect(light(page)).to_have_text("Live")
+    page.locator("#incidents tbody tr .status").first.tap()
+
+    declare(burnline, "Opened under a finger", severity="sev1")
+
+    expect(page.get_by_role("button", name="1 change, show")).to_be_visible(timeout=WITHIN)
+    expect(page.get_by_role("link", name="Opened under a finger")).to_have_count(0)
+    expect(page.get_by_role("link", name="Opened under a finger")).to_be_visible()
+
+
+def test_a_screen_reader_is_told_what_turns_and_not_what_it_finds(tab: Tabs, burnline: Installation) -> None:
+    url = declare(burnline, "Heard, not seen")
+    page = tab()
+    page.goto(url)
+    expect(light(page)).to_have_text("Live")
+    page.wait_for_timeout(300)
+    voice = page.locator("#live-voice")
+    assert (voice.get_attribute("role"), voice.text_content()) == ("status", "")
+    assert page.locator(".live-dot:not([aria-hidden=true])").count() == 0
+    assert page.locator("[role=status] [role=status], [aria-live]").count() == 0
+
+    note(burnline, url, "One")
+    expect(voice).to_have_text("1 new entry", timeout=WITHIN)
+    page.route("**/live/**", lambda route: route.abort())
+    page.evaluate("hide(true); hide(false)")
+
+    expect(voice).to_have_text(re.compile("^Not live since .*, retrying$"))
+    page.unroute("**/live/**")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(voice).to_have_text("Live")
+
+
 def test_ten_tabs_of_one_browser_are_all_usable_and_hold_one_stream(tab: Tabs, burnline: Installation) -> None:
     url = declare(burnline, "Ten look at it")
     first = tab()
