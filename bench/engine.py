@@ -2,9 +2,9 @@
 
     make bench ARGS=engine
 
-Steady: the rows become due evenly over a minute. Heap: all at once. Each row is taken, begun and ended, and does nothing
-else; the engine does it itself. Lateness is from `due_at` to `begun_at`, both by the database's clock. Prints one JSON
-object.
+Steady: the rows become due evenly over a minute. Heap: all at once. Each row is taken, begun and ended, and does
+nothing else; the engine does it itself. Lateness is from `due_at` to `begun_at`, both by the database's clock. Prints
+one JSON object.
 """
 
 from __future__ import annotations

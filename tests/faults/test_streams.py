@@ -214,7 +214,7 @@ def test_two_hundred_streams_cost_few_connections_and_all_hear_what_is_new(
     async def day(port: int) -> tuple[list[float], int, int]:
         async with Crowd(port) as crowd:
             await crowd.listen([("/live/", said) for said in people] + [(PROGRAMS, said) for said in programs], 30)
-            pages = [asyncio.ensure_future(crowd.ask("/api/v1/incidents/", programs[0], 3)) for _ in range(2)]
+            pages = [asyncio.ensure_future(crowd.ask("/api/v1/incidents/", programs[0], 3)) for _ in range(8)]
             took = [
                 await crowd.all_hear(lambda: asyncio.to_thread(_elsewhere, lambda: note(incident)), 20)
                 for _ in range(3)
