@@ -79,7 +79,8 @@ def test_an_engine_that_never_ran_is_said_so_and_admins_hear_what_to_do(admin: U
 
 @pytest.mark.django_db
 def test_who_is_not_signed_in_is_told_nothing(client: Client) -> None:
-    assert STALE not in client.get("/sign-in/").content.decode()
+    for path in ("/sign-in/", "/nowhere/"):
+        assert STALE not in client.get(path).content.decode()
 
 
 def test_pages_pay_one_statement_in_five_seconds(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
