@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests import providers
 from tests.e2e.installation import Installation, Server, wait_for
 
 EMAIL, PASSWORD = "alice@example.com", "correct horse battery staple"
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
+DESK, PHONE = ViewportSize(width=1280, height=800), ViewportSize(width=360, height=740)
 
 pytestmark = pytest.mark.e2e
 
