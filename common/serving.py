@@ -90,12 +90,11 @@ def _worker() -> list[Program]:
 
 
 def worker_command() -> list[str]:
-    """Celery's worker. Threads, not processes: so that nothing of it outlives it, however it ends; 16, because each has
-    a connection to the database, and what they cannot begin in time the engine does."""
+    """Celery's worker; config/celery.py says of what kind."""
     # Its warning about root is about pickles, and it is sent JSON only.
     python = [sys.executable, "-W", "ignore:You're running the worker"]
     quiet = "--without-gossip --without-mingle --without-heartbeat -l WARNING"
-    return [*python, "-m", "celery", *f"-q -A config.celery worker --pool threads --concurrency 16 {quiet}".split()]
+    return [*python, "-m", "celery", *f"-q -A config.celery worker {quiet}".split()]
 
 
 def _bootstrap() -> dict[str, Any]:

@@ -22,6 +22,8 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     task_publish_retry=False,  # the engine does the work itself where Redis cannot be reached
     worker_prefetch_multiplier=1,
+    worker_pool="threads",  # not processes: so that nothing of a worker outlives it, however it ends
+    worker_concurrency=16,  # each has a connection to the database; what cannot be begun in time the engine does itself
     worker_hijack_root_logger=False,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
