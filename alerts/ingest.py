@@ -112,9 +112,9 @@ def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
     """Take a delivery in, or keep it until its alerts are. Returns after the commit; raises payload.BadPayload (the
     body is then kept as refused), Contended, or a database error, and then nothing of it is kept."""
     try:
-        envelope = payload.envelope(body)
-        if envelope.received > AT_ONCE:
-            return _put_off(integration, body, envelope, now)
+        received = payload.count(body)
+        if received > AT_ONCE:
+            return _put_off(integration, body, received, now)
         notification = payload.parse(body)
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
@@ -217,9 +217,8 @@ def _take(
 
 
 @transaction.atomic(durable=True)
-def _put_off(integration: Integration, body: bytes, envelope: payload.Envelope, now: datetime) -> Receipt:
-    """Keep the delivery, and have its alerts taken in by the engine, those of one group in the order in which they
-    came."""
+def _put_off(integration: Integration, body: bytes, received: int, now: datetime) -> Receipt:
+    """Keep the delivery, and have its alerts taken in by the engine."""
     delivery = Delivery.objects.create(
         id=uuid.uuid4(),
         integration=integration,
@@ -228,10 +227,9 @@ def _put_off(integration: Integration, body: bytes, envelope: payload.Envelope, 
         status=202,
         raw_id=_keep(body),
         size=len(body),
-        counts={"received": envelope.received},
+        counts={"received": received},
     )
-    lane = f"{integration.pk}:{sha256(envelope.group_key.encode()).hexdigest()}"
-    FanOut.objects.create(delivery=delivery, lane=lane, due_at=Now())
+    FanOut.objects.create(delivery=delivery, lane=str(integration.pk), due_at=Now())
     wake.after_commit(wake.WORK)
     return Receipt(delivery.id, delivery.counts, [], is_waiting=True)
 

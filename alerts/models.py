@@ -153,8 +153,8 @@ class Delivery(models.Model):
 
 
 class FanOut(work.DueWork):
-    """A delivery of many alerts that is kept, and whose alerts are still to be taken in. Those of a group go one after
-    another."""
+    """A delivery of many alerts that is kept, and whose alerts are still to be taken in. Those of an integration go one
+    after another, as they came: several at once would leave others little room to write."""
 
     TASK: ClassVar[str] = "alerts.tasks.fan_out"
     LANE_LIMIT: ClassVar[int] = 1

@@ -77,14 +77,6 @@ class _Cover(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
-    """What can be told of a notification without reading its alerts."""
-
-    group_key: str
-    received: int
-
-
-@dataclass(frozen=True, slots=True)
 class Quarantined:
     """An alert that could not be read: where it stood, why, and what it was (cut at 4,000 characters)."""
 
@@ -129,16 +121,15 @@ def parse(body: bytes) -> Notification:
     return _sorted_out(whole, list(enumerate(whole.alerts)), [])
 
 
-def envelope(body: bytes) -> Envelope:
-    """How many alerts there are, and of which group, for much less than it costs to read them. Raises BadPayload where
-    `parse` does, but for a fault within an alert that hides its whole notification from the forgiving parser."""
+def count(body: bytes) -> int:
+    """How many alerts there are, for much less than it costs to read them. Raises BadPayload where `parse` does, but for
+    a fault within an alert that hides its whole notification from the forgiving parser."""
     try:
         body.decode()  # what is skipped over is not looked at
         cover = _cover.decode(body)
     except _UNREADABLE:
-        members, raws = _opened(body)
-        return Envelope(_group_key(members), len(raws))
-    return Envelope(storable(cover.group_key), len(cover.alerts))
+        return len(_opened(body)[1])
+    return len(cover.alerts)
 
 
 def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
@@ -163,12 +154,13 @@ def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
 def _piece_by_piece(body: bytes) -> Notification:
     """The forgiving way, for what does not decode as a whole."""
     members, raws = _opened(body)
+    group_labels = _converted(members.get("groupLabels"), dict[str, str], {})
     whole = _Whole(
         version="4",
-        group_key=_group_key(members),
+        group_key=_converted(members.get("groupKey"), str, "") or f"labels:{_digest(_clean(group_labels))}",
         alerts=[],
         truncated_alerts=_converted(members.get("truncatedAlerts"), Annotated[int, msgspec.Meta(ge=0, lt=2**31)], 0),
-        group_labels=_converted(members.get("groupLabels"), dict[str, str], {}),
+        group_labels=group_labels,
         common_labels=_converted(members.get("commonLabels"), dict[str, str], {}),
         common_annotations=_converted(members.get("commonAnnotations"), dict[str, str], {}),
     )
@@ -217,12 +209,6 @@ def _sorted_out(whole: _Whole, alerts: list[tuple[int, Alert]], quarantined: lis
         alerts=[taken[key] for key in sorted(taken)],
         quarantined=sorted(quarantined, key=lambda q: q.position),
     )
-
-
-def _group_key(members: dict[str, Any]) -> str:
-    """The sender's, or one made of the group's labels."""
-    labels = _converted(members.get("groupLabels"), dict[str, str], {})
-    return storable(_converted(members.get("groupKey"), str, "")) or f"labels:{_digest(_clean(labels))}"
 
 
 def _converted(value: Any, type_: Any, default: Any) -> Any:
