@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -149,6 +150,25 @@ def test_open_incidents_are_told_by_severity(payments: Team, alice: User) -> Non
     assert value("burnline_incidents_unacknowledged", severity="sev1") == 1
     assert value("burnline_incidents_open", severity="sev2") == 0
     assert len([name for name, _ in told() if name == "burnline_incidents_open"]) == 5
+
+
+@pytest.mark.django_db
+def test_closed_incidents_cost_a_scrape_nothing(payments: Team, alice: User) -> None:
+    incident = make.incident(payments, by=alice)
+    Incident.objects.bulk_create(
+        Incident(number=1000 + number, title="old", status="closed", created_at=NOW, updated_at=NOW)
+        for number in range(3000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE incidents_incident")
+
+    with CaptureQueriesContext(connection) as queries:
+        assert value("burnline_incidents_open", severity=incident.severity) == 1
+    (sql,) = (query["sql"] for query in queries if "incidents_incident" in query["sql"])
+
+    with connection.cursor() as cursor:
+        cursor.execute(("EXPLAIN " if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN ") + sql)
+        assert "incident_open" in str(cursor.fetchall())
 
 
 @pytest.mark.django_db
