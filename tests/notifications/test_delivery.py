@@ -453,3 +453,17 @@ def test_addresses_and_secrets_lie_sealed(alice: User, provider: providers.HttpP
     assert "hidden-path" not in str(row)
     assert secret not in str(row)
     assert sealing.open(kept.secret) == secret
+
+
+def test_what_has_arrived_is_not_sent_by_another_method_too(alice: User, provider: providers.HttpProvider) -> None:
+    method(alice, provider, "/first")
+    method(alice, provider, "/second")
+    message = told(alice)
+    due.run_all_due(Delivery)
+    # as if it had been taken, and begun, before the first one arrived
+    Delivery.objects.filter(position=1).update(state="waiting", outcome="waiting", due_at=Now(), finished_at=None)
+
+    assert due.run_all_due(Delivery) == 1
+
+    assert [request.path for request in provider.requests] == ["/first"]
+    assert outcomes(message) == [("sent", 1), ("not_needed", 0)]
