@@ -108,6 +108,7 @@ class Watcher:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._thread.submit(connections.close_all)  # opened, maybe, for somebody who was not let in
         self._thread.shutdown(wait=False)
 
     async def _watch(self) -> None:
