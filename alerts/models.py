@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import UTC, timedelta
 from hashlib import sha256
 from typing import ClassVar
 
@@ -170,7 +170,9 @@ class FanOut(work.DueWork):
 
     @property
     def concerns(self) -> str:
-        return f"{self.delivery.counts['received']:,} alerts from {self.delivery.integration.name}"
+        delivery = self.delivery
+        received = f"{delivery.received_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return f"{delivery.counts['received']:,} alerts from {delivery.integration.name}, received {received}"
 
     def get_absolute_url(self) -> str:
         return self.delivery.get_absolute_url()

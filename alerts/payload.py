@@ -122,8 +122,8 @@ def parse(body: bytes) -> Notification:
 
 
 def count(body: bytes) -> int:
-    """How many alerts there are, for much less than it costs to read them. Raises BadPayload where `parse` does, but for
-    a fault within an alert that hides its whole notification from the forgiving parser."""
+    """How many alerts there are, for much less than it costs to read them. Raises BadPayload where `parse` does, but
+    for a fault within an alert that hides its whole notification from the forgiving parser."""
     try:
         body.decode()  # what is skipped over is not looked at
         cover = _cover.decode(body)
