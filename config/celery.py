@@ -8,8 +8,10 @@ import os
 import sys
 from datetime import timedelta
 
-from celery import Celery
+from celery import Celery, signals
 from django.conf import settings
+
+from common import metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -34,6 +36,17 @@ app.conf.update(
 )
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize  # work.carry_out looks after its connections, as Django's settings say
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _log_as_everybody_does(**_: object) -> None:
+    """With somebody connected here, Celery leaves the handlers and levels as Django's LOGGING has them."""
+
+
+@signals.worker_init.connect
+def _count_with_the_others(**_: object) -> None:
+    metrics.share(settings.ENV.data_dir / "metrics")
+
 
 # Domain functions that take `now`, and how often each is called: once in such a span of time, by whoever is quickest.
 app.conf.beat_schedule = {
