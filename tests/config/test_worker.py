@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -18,8 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.skipif(not settings.ENV.redis_url, reason="the suite with PostgreSQL and Redis has one")
 def test_a_worker_logs_as_we_do_and_counts_with_the_others(tmp_path: Path) -> None:
     said = tmp_path / "log"
-    # What is logged is said by our settings, not by its own option.
-    words = ["-q", "-A", "config.celery", "worker", "-l", "CRITICAL"]
+    words = ["-q", "-A", "config.celery", "worker"]
     command = [sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", *words]
     env = {**os.environ, "BURNLINE_DATA_DIR": str(tmp_path), "REDIS_URL": "redis://:canary@127.0.0.1:1/0"}
     with said.open("w") as output:
@@ -40,3 +40,14 @@ def test_a_worker_logs_as_we_do_and_counts_with_the_others(tmp_path: Path) -> No
     assert first["log.logger"].startswith("celery")
     assert "canary" not in json.dumps(first)
     assert first["service.name"] == "burnline"
+
+
+def test_what_a_worker_logs_is_said_by_our_settings_and_not_by_its_own_option() -> None:
+    code = (
+        "import django, logging; django.setup(); from config.celery import app;"
+        "app.log.setup_logging_subsystem(loglevel='CRITICAL'); print(logging.getLogger().level)"
+    )
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "BURNLINE_LOG_LEVEL": "INFO"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+
+    assert told.stdout.split() == [str(logging.INFO)]
