@@ -3,6 +3,7 @@ nothing more is delivered."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -14,6 +15,8 @@ from alerts import ingest, rules
 from alerts.models import Alert, Group
 from alerts.payload import Alert as Sent
 from alerts.payload import Notification
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500  # alerts of a group in one transaction
 GROUPS = 100  # in one run; the next one goes on
@@ -48,7 +51,10 @@ def _end(group: Group, over: QuerySet[Alert], now: datetime) -> None:
         with transaction.atomic():
             ingest.take_in(group.integration, notification, further, times, rules.lapse)
 
-    ingest.settle(group.integration, notification, write)
+    try:
+        ingest.settle(group.integration, notification, write)
+    except ingest.Contended:
+        logger.warning("The grace of alerts of group %d ends with the next run: others win every race.", group.pk)
 
 
 def _again(alert: Alert) -> Sent:
