@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from notifications import methods, outbox
@@ -61,6 +62,8 @@ def test_every_message_arrives_through_kills(machines: Plant, private_networks: 
         cut_short: set[tuple[int, str]] = set()
         for _ in range(KILLS):
             time.sleep(SPAN * dice.uniform(0.1, 1.9))
+            wait_until_something_is_under_way()
+            time.sleep(dice.uniform(0.0, 0.5))
             cut_short |= kill(dice.choice(running))
         writer.join()
         wait_until_all_ended(running)
@@ -124,6 +127,15 @@ def kill(machine: Machine) -> set[tuple[int, str]]:
     cut_short = set(under_way.values_list("pk", "claim"))
     machine.start()
     return cut_short
+
+
+def wait_until_something_is_under_way() -> None:
+    """Else many kills would hit processes that are only just starting."""
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        if Delivery.objects.filter(state="waiting", begun_at__isnull=False, lease_until__gt=Now()).exists():
+            return
+        time.sleep(0.05)
 
 
 def wait_until_all_ended(running: list[Machine]) -> None:
