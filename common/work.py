@@ -370,13 +370,21 @@ class _Keeper:
                 old = [piece for piece, begun in self._begun.items() if RENEW <= now - begun < LONGEST]
             try:
                 for model, its in _by_model(old).items():
-                    mine = model.objects.filter(pk__in=[piece.pk for piece in its], state=DueWork.State.WAITING)
-                    mine.filter(claim__in={piece.claim for piece in its}).update(lease_until=Now() + LEASE)
+                    _renew(model, its)
             except (DatabaseError, InterfaceError) as exc:
                 logger.warning("Leases could not be renewed: %s", str(exc).strip().partition("\n")[0])
                 connection.close()
             if not old:
                 connection.close()
+
+
+def _renew(model: type[DueWork], pieces: Collection[Claimed]) -> None:
+    """Leave out what is just being ended: its row is locked, so that nobody takes it, and to wait for it would let the
+    leases of all others run out."""
+    mine = model.objects.filter(pk__in=[piece.pk for piece in pieces], state=DueWork.State.WAITING)
+    with transaction.atomic():
+        free = mine.filter(claim__in={piece.claim for piece in pieces}).select_for_update(skip_locked=True)
+        model.objects.filter(pk__in=free.values("pk")).update(lease_until=Now() + LEASE)
 
 
 _keeper = _Keeper()

@@ -356,6 +356,39 @@ def test_a_lease_is_renewed_as_long_as_the_work_goes_on(monkeypatch: pytest.Monk
     assert row.state == "done"
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks no rows")
+@pytest.mark.django_db(transaction=True)
+def test_what_takes_long_to_write_its_end_keeps_no_other_from_being_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(work, "RENEW", 0.2)
+    monkeypatch.setattr(work, "_keeper", work._Keeper())
+    due("large", 2)
+    due("small", 1)
+    large, small = taken()
+    seen = []
+
+    def write_long(its: ScheduledRun) -> None:
+        with work.finishing(its):
+            time.sleep(3)
+
+    def wait(its: ScheduledRun) -> None:
+        time.sleep(2)
+        seen.extend(taken())
+
+    def write() -> None:
+        carry_out(large, write_long)
+        connection.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.3)
+    carry_out(small, wait)
+    writer.join()
+
+    assert seen == []
+    assert set(ScheduledRun.objects.values_list("state", flat=True)) == {"done"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_what_hangs_for_ever_is_not_renewed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "LEASE", timedelta(seconds=0.5))
