@@ -20,7 +20,15 @@ from datetime import timedelta
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 from django.apps import apps
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, models, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    close_old_connections,
+    connection,
+    models,
+    transaction,
+)
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Least, Now
 
@@ -325,11 +333,17 @@ def pause(attempts: int) -> timedelta:
 
 
 def retry(row: DueWork) -> bool:
-    """Give what was quarantined another row of attempts, from now. False when somebody did so before."""
+    """Give what was quarantined another row of attempts, from now. False when somebody did so before, or when another
+    row waits that a constraint lets wait alone: that one stands for it, and it is cancelled."""
     quarantined = type(row).objects.filter(pk=row.pk, state=DueWork.State.QUARANTINED)
-    again = quarantined.update(
-        state=DueWork.State.WAITING, due_at=Now(), attempts=0, hand_overs=0, begun_at=None, finished_at=None
-    )
+    try:
+        with transaction.atomic():
+            again = quarantined.update(
+                state=DueWork.State.WAITING, due_at=Now(), attempts=0, hand_overs=0, begun_at=None, finished_at=None
+            )
+    except IntegrityError:
+        quarantined.update(state=DueWork.State.CANCELLED)
+        return False
     return bool(again)
 
 

@@ -13,12 +13,14 @@ from django.utils import timezone
 from alerts import ingest, integrations, routing
 from alerts.models import Alert, Delivery, FanOut, Integration
 from common import work
+from common.models import ScheduledRun
 from home import workload
 from people.actors import person
 from people.models import User
 from tests import make
 from tests.browsing import page, signed_in
 from tests.due import run_all_due
+from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
 PATH = "/settings/work/"
@@ -134,3 +136,19 @@ def test_many_stuck_ones_are_cut_short_and_cost_no_more(admin: User, source: Int
 
 def retry(user: User, **form: Any) -> Any:
     return signed_in(user).post(f"{PATH}retry/", {"kind": "alerts.fanout", **form}, follow=True)
+
+
+def test_a_job_that_was_given_up_is_tried_again_once_and_never_beside_itself(admin: User) -> None:
+    for minute in range(3):
+        ScheduledRun.objects.create(
+            job="sweep",
+            slot=NOW + timedelta(minutes=minute),
+            due_at=Now(),
+            state="quarantined" if minute < 2 else "waiting",
+            finished_at=Now(),
+        )
+
+    answer = signed_in(admin).post(f"{PATH}retry/", {"kind": "common.scheduledrun"})
+
+    assert answer.status_code == 302
+    assert ScheduledRun.objects.filter(state="waiting").count() == 1
