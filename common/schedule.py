@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -62,7 +63,7 @@ class Timetable:
         busy = {name for name, _, state in seen if state == ScheduledRun.State.WAITING}
         self._entered |= {name: slot for name, slot in missing.items() if (name, slot) in known}
         new = [
-            ScheduledRun(job=name, slot=slot, due_at=now, lane=name)
+            ScheduledRun(job=name, slot=slot, due_at=Now(), lane=name)
             for name, slot in missing.items()
             if (name, slot) not in known and name not in busy
         ]

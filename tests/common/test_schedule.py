@@ -60,6 +60,14 @@ def test_any_number_of_engines_run_a_slot_once() -> None:
 
 
 @pytest.mark.django_db
+def test_an_engine_whose_clock_is_ahead_makes_nobody_wait() -> None:
+    Timetable().enter(now=timezone.now() + timedelta(hours=1))
+    run_what_is_due()
+
+    assert len(swept) == 1
+
+
+@pytest.mark.django_db
 def test_what_was_missed_runs_once() -> None:
     timetable = Timetable()
     timetable.enter(now=NOW)
