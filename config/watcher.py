@@ -66,9 +66,11 @@ class Watcher:
         self._linger_until = 0.0
 
     def begin_of(self, asked: stream.Cursor | None) -> tuple[stream.Cursor, stream.Cursor]:
-        """In the thread: where all others are, and where one begins who was at `asked`."""
+        """In the thread: where all others are, and where one begins who was at `asked`. Another process may have told
+        them more than was looked for here."""
         now_at = self._position or stream.head()
-        return now_at, stream.resumed(asked, now_at)
+        is_ahead = asked is not None and asked > now_at
+        return now_at, stream.resumed(asked, stream.head() if is_ahead else now_at)
 
     @contextmanager
     def listening(self, listener: Listener, now_at: stream.Cursor) -> Iterator[None]:

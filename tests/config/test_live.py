@@ -134,6 +134,27 @@ def test_who_comes_again_hears_what_they_missed_once(payments: Team, alice: User
             missed.append(later)
 
 
+def test_who_was_told_elsewhere_already_is_not_told_again(payments: Team, alice: User) -> None:
+    incident, said = make.incident(payments), of_program(alice)
+
+    with (
+        live() as port,
+        live(Pace(look=2, shortest=2, linger=30)) as slower,
+        listening(slower, PROGRAMS, said) as other,
+    ):
+        other.next()
+        time.sleep(0.3)  # its first look is over
+        with listening(port, PROGRAMS, said) as program:
+            program.next()
+            told = note(incident)
+            last = program.next()
+        with listening(slower, PROGRAMS, {**said, "Last-Event-ID": last.id}) as program:
+            assert program.next().id == last.id
+            later = note(incident)
+            assert program.next().data["entry"]["seq"] == later.seq
+        assert [other.next().data["entry"]["seq"] for _ in range(2)] == [told.seq, later.seq]
+
+
 def test_a_page_that_comes_again_hears_what_it_missed(payments: Team, alice: User) -> None:
     one, two, said = make.incident(payments), make.incident(payments), of_page(alice)
     begin = stream.head()
