@@ -67,7 +67,7 @@ GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<target>[/?][!$-;=?-\[\]_a-z~%]*)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # to Unicode, the long s is an s, too
 )
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")

@@ -391,6 +391,12 @@ def test_another_port_than_the_webs_is_for_allowed_networks(
         outside.post("http://public.example:8080/", b"{}", {})
 
 
+@pytest.mark.parametrize("url", ["http\u017f://a.example/", "https://a.example/\u017f", "https://\u212a.example/"])
+def test_letters_that_only_look_like_ours_are_refused(url: str) -> None:
+    with pytest.raises(outside.Refused):
+        outside.place_of(url)
+
+
 @pytest.mark.parametrize(
     ("url", "normal"),
     [
