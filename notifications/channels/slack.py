@@ -67,7 +67,8 @@ def payload(message: Outgoing) -> dict[str, Any]:
 def escaped(text: str) -> str:
     """The text as Slack's markup, with nothing in it that is a link, a command or calls somebody."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"(?<!\w)@(?=\w)", "@\u200b", text)  # Mattermost would call everybody at @all
+    text = re.sub(r"(?<!\w)@(?=\w)", "@\u200b", text)  # Mattermost would call everybody at @all,
+    return re.sub(r"\](?=[(\[:])", "]\u200b", text)  # and make links and images of [words](address)
 
 
 def _judge(answer: outside.Answer) -> Outcome:

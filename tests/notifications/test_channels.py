@@ -93,6 +93,7 @@ def test_what_slack_reads_as_markup_calls_nobody_and_links_nowhere(provider: Htt
     assert "<!channel>" not in text
     assert "&lt;!channel&gt;" in text
     assert "@all" not in text
+    assert "](" not in text
     assert "<https://burnline.example/answers/1/?a=b&amp;c=d|I'm in>" in text
     links = [part.partition(">")[0] for part in text.split("<")[1:]]
     assert [link.partition("|")[2] for link in links] == ["I'm in", "I can't", "Open in Burnline"]
@@ -162,7 +163,7 @@ def test_a_webhook_is_signed_so_that_the_standards_own_library_takes_it(provider
         Receiver(CHANNELS["webhook"].new_secret()).verify(request.body, dict(request.headers))
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "secret", "whsec_***", SECRETS["webhook"][6:]])
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_AAAA", "secret", "whsec_***", "A" * 43 + "="])
 def test_a_webhook_without_a_good_secret_is_not_sent(secret: str, provider: HttpProvider) -> None:
     outcome = CHANNELS["webhook"].send(MESSAGE, Target(target("webhook", provider).address, secret))
 
