@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
@@ -20,6 +20,7 @@ from common import metrics, sealing, work
 from common.text import shortened, storable
 from notifications import methods, outbox
 from notifications.channels import CHANNELS, Action, Later, Never, Outgoing, Priority, Sent, Target
+from notifications.channels import Outcome as ChannelOutcome
 from notifications.models import ContactMethod, Delivery, Message
 
 TRIES = 3  # after which the next method has its turn
@@ -27,6 +28,9 @@ FIRST_PAUSE = timedelta(seconds=5)  # between two tries; doubled each time,
 LONGEST_PAUSE = timedelta(minutes=10)  # up to this
 GIVE_UP = timedelta(hours=24)  # after the first try
 LATE = timedelta(seconds=5)
+# Seconds between two attempts to write down what became of a try, where the database is busy or away: who gives up
+# there, or dies, has it sent again.
+INSISTING = (0.5, 1, 2, 4)
 
 Outcome = Delivery.Outcome
 
@@ -34,8 +38,9 @@ Outcome = Delivery.Outcome
 def deliver(row: Delivery) -> None:
     """Send the message by this method, unless it is not needed any more, and write down how that went.
 
-    It is marked after it was sent, never before: who dies in between repeats it, under the same key. While the provider
-    is waited for, neither a transaction nor a database connection is held. The time is when the row was begun.
+    It is marked after it was sent, never before: who dies in between repeats it, under the same key. A database that is
+    busy or away just then is waited for. While the provider is, neither a transaction nor a database connection is
+    held. The time is when the row was begun.
     """
     message = Message.objects.select_related("user").get(pk=row.message_id)
     assert row.begun_at is not None
@@ -57,6 +62,21 @@ def deliver(row: Delivery) -> None:
     now += timedelta(seconds=time.monotonic() - began)
     row.first_tried_at = row.first_tried_at or row.begun_at
     row.tries += 1
+    for seconds in INSISTING:
+        try:
+            _conclude(row, message, result, now)
+            return
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:  # as it is within a test
+                raise
+            connection.close()
+            time.sleep(seconds)
+    _conclude(row, message, result, now)
+
+
+def _conclude(row: Delivery, message: Message, result: ChannelOutcome, now: datetime) -> None:
+    """Write down what became of a try. Raises LeaseLost, or a database error, and then nothing of it is kept."""
+    assert row.first_tried_at is not None
     match result:
         case Sent():
             _sent(row, result.detail, now)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -467,3 +467,28 @@ def test_what_has_arrived_is_not_sent_by_another_method_too(alice: User, provide
 
     assert [request.path for request in provider.requests] == ["/first"]
     assert outcomes(message) == [("sent", 1), ("not_needed", 0)]
+
+
+def test_what_arrived_is_not_sent_again_because_its_incident_is_busy(
+    alice: User, provider: providers.HttpProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [OperationalError("canceling statement due to lock timeout"), InterfaceError("connection already closed")]
+    heard: list[str] = []
+
+    def busy(message: Message, *_: Any) -> None:
+        if faults:
+            raise faults.pop()
+        heard.append(message.key)
+
+    monkeypatch.setattr(outbox, "tell", busy)
+    monkeypatch.setattr(delivery, "INSISTING", (0.01, 0.01))
+    method(alice, provider)
+    message = told(alice)
+
+    due.run_all_due(Delivery)
+    as_if_later(minutes=1)
+    due.run_all_due(Delivery)
+
+    assert len(provider.requests) == 1
+    assert outcomes(message) == [("sent", 1)]
+    assert heard == [message.key]
