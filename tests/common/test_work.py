@@ -201,6 +201,19 @@ def test_a_message_that_comes_again_does_nothing() -> None:
     assert times["done"] == 1
 
 
+def test_a_message_that_comes_too_late_takes_nothing_from_who_has_it_now() -> None:
+    row = due("a")
+    stale = take_one()
+    lapse(row)
+    piece = take_one()
+
+    carry_out(stale, effect)
+    carry_out(piece, effect)
+
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("done", 1)
+
+
 def test_who_lost_the_lease_writes_nothing() -> None:
     row = due("a")
 
