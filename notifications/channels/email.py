@@ -101,7 +101,7 @@ def _mail(message: Outgoing, to: str) -> EmailMultiAlternatives:
 def _html(text: str, links: tuple[Action, ...]) -> str:
     paragraphs = format_html_join("", '<p style="white-space:pre-line">{}</p>', ((p,) for p in text.split("\n\n") if p))
     anchors = format_html_join(
-        " &nbsp; ",
+        " · ",
         '<a href="{}">{}</a>',
         ((url, label) for label, url in links if url.startswith(("http://", "https://"))),
     )

@@ -63,7 +63,8 @@ def test_a_mail_has_its_words_as_text_and_as_html(server: MailProvider) -> None:
     html = part(mail, "html")
     assert "<script" not in html
     assert "&lt;script&gt;" in html
-    assert '<a href="https://burnline.example/answers/1/?a=b&amp;c=d">I&#x27;m in</a>' in html
+    assert '<a href="https://burnline.example/answers/1/?a=b&amp;c=d">I&#x27;m in</a> · <a href=' in html
+    assert "&amp;nbsp;" not in html
 
 
 def test_each_copy_is_the_same_mail(server: MailProvider) -> None:
