@@ -143,8 +143,11 @@ def test_a_test_shows_what_came_of_it(browser: Client, alice: User, provider: pr
 
     assert "on its way" in waiting
     assert "every 1s" in waiting
+    assert "Nothing has reached you there yet" in waiting
     assert "The test was taken" in arrived
     assert "answered 204" in arrived
+    assert "Last reached you" in arrived
+    assert "Nothing has reached you" not in arrived
     assert "every 1s" not in arrived
     assert "The test was taken" in page(alice, LIST)
 
