@@ -29,8 +29,14 @@ def _resolve(pk: int, now: datetime, period: timedelta) -> bool:
     incident = Incident.objects.select_for_update().get(pk=pk)
     if not _quiet(Incident.objects.filter(pk=pk), now - period).exists():
         return False
-    note = f"No alert has fired for {period // timedelta(minutes=1)} minutes, and nobody had taken it."
+    note = f"No alert has fired for {_in_words(period)}, and nobody had taken it."
     return lifecycle.move(incident, Incident.Status.RESOLVED, by=SYSTEM, now=now, note=note)
+
+
+def _in_words(period: timedelta) -> str:
+    seconds = int(period.total_seconds())
+    number, unit = (seconds, "second") if seconds % 60 else (seconds // 60, "minute")
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
 def _quiet(incidents: QuerySet[Incident], since: datetime) -> QuerySet[Incident]:

@@ -69,6 +69,17 @@ def test_it_resolves_by_itself_when_the_quiet_period_is_over(cleared: Incident) 
     assert resolved(1 + QUIET) == 0
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(20, "20 seconds"), (60, "1 minute"), (90, "90 seconds"), (600, "10 minutes")]
+)
+def test_it_says_how_long_it_was_quiet(cleared: Incident, settings: Any, seconds: int, words: str) -> None:
+    settings.ENV = settings.ENV.model_copy(update={"quiet_period": seconds})
+
+    assert resolved(30) == 1
+
+    assert cleared.entries.latest("seq").text == f"No alert has fired for {words}, and nobody had taken it."
+
+
 def test_what_people_acknowledged_waits_for_them(cleared: Incident, alice: Any) -> None:
     lifecycle.move(cleared, Status.ACKNOWLEDGED, by=make.person(alice), now=later(2))
 
