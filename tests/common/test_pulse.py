@@ -53,6 +53,7 @@ def test_every_page_says_when_the_engine_stopped(alice: User, path: str) -> None
     assert 'role="alert"' in html
     assert re.search(STALE + r": the engine has not run since \d\d:\d\d \.", words(html))
     assert "reach people yourself" in words(html)
+    assert "a delivery of more than 500 waits" in words(html)
     assert "Please tell whoever runs Burnline." in words(html)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect
 
 from tests.e2e.installation import Installation, Server, found, wait_for
 
@@ -104,6 +104,26 @@ def test_a_note_of_one_appears_at_another_within_two_seconds_while_their_half_ty
     expect(alice.locator("#live-voice")).to_have_text("1 new entry")
     composer.press_sequentially("!")
     assert composer.input_value() == "Hold ! canary at 25%"
+
+
+def test_a_warning_to_all_comes_and_goes_without_loading_the_page_again(tab: Tabs, burnline: Installation) -> None:
+    url = declare(burnline, "The engine stops meanwhile")
+    page = tab()
+    page.goto(url)
+    expect(light(page)).to_have_text("Live")
+
+    def warned(route: Route) -> None:
+        html = route.fetch().text().replace('<div id="pulse">', '<div id="pulse"><p>The engine stopped</p>')
+        route.fulfill(body=html, content_type="text/html")
+
+    page.route(url, warned)
+    note(burnline, url, "While it is stopped")
+    expect(page.get_by_text("The engine stopped")).to_be_visible(timeout=WITHIN)
+
+    page.unroute(url)
+    note(burnline, url, "Once it is back")
+    expect(timeline(page).get_by_text("Once it is back")).to_be_visible(timeout=2 * WITHIN)
+    expect(page.get_by_text("The engine stopped")).to_have_count(0)
 
 
 def test_what_is_unfolded_chosen_and_selected_stays(tab: Tabs, burnline: Installation) -> None:
