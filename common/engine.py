@@ -45,6 +45,7 @@ class Engine:
         # A kind of which a piece has ended or is due, or None to say stop. Its `put` may be called by a signal handler.
         self._news: queue.SimpleQueue[type[DueWork] | None] = queue.SimpleQueue()
         self._share = threads // (2 * max(1, len(self._kinds)))
+        self._spare = threads // 16
         self._beat_at = -BEAT
         self._turns = 0
         self._leave_at: float | None = None
@@ -115,7 +116,16 @@ class Engine:
                 fresh = work.take(model, room, self._lanes(model), work.HAND_OVER, only_late=False)
                 self._workers.hand_over(fresh, taken_at=now)
             only_late = True if self._workers.are_trusted else None
-        self._threads.begin(work.take(model, self._room(model), self._lanes(model), only_late=only_late))
+        room = self._room(model)
+        most = room - self._spare
+        if most > 0:
+            found = work.take(model, most, self._lanes(model), only_late=only_late)
+            self._threads.begin(found)
+            if len(found) < most:
+                return
+        # The last threads are for lanes that have none: a few that hang do not keep all the others waiting.
+        free = min(room, self._spare)
+        self._threads.begin(work.take(model, free, self._lanes(model), only_late=only_late, lane_limit=1))
 
     def _room(self, model: type[DueWork]) -> int:
         """Half of the threads are shared out evenly, so that no kind waits for all of another; the rest is for who

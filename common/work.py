@@ -143,16 +143,19 @@ def take(
     lease: timedelta = LEASE,
     *,
     only_late: bool | None = None,
+    lane_limit: int | None = None,
 ) -> list[Claimed]:
     """Take up to `room` rows that are due, the longest due first; of no lane more than its limit, `in_hand` included.
+    `lane_limit` may be a lower one than the kind's own.
 
     Where nothing is due, one statement without a lock. What was begun too often is quarantined instead of taken.
     `only_late` chooses between what was handed over before and never begun (True), and all else (False).
     """
     hands = Counter(in_hand)
+    limit = min(model.LANE_LIMIT, lane_limit or model.LANE_LIMIT)
     taken: list[Claimed] = []
     while len(taken) < room:
-        full = [lane for lane, count in hands.items() if count >= model.LANE_LIMIT]
+        full = [lane for lane, count in hands.items() if count >= limit]
         due = model.objects.claimable().exclude(lane__in=full).order_by("due_at", "pk")
         if only_late is not None:
             due = due.filter(hand_overs__gt=0) if only_late else due.filter(hand_overs=0)
@@ -162,7 +165,7 @@ def take(
         for pk, lane, attempts, hand_overs in found:
             if attempts >= model.MAX_ATTEMPTS:
                 worn_out.append(pk)
-            elif hands[lane] < model.LANE_LIMIT:
+            elif hands[lane] < limit:
                 hands[lane] += 1
                 wanted[pk] = (lane, hand_overs > 0)
         if worn_out:

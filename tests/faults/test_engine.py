@@ -198,3 +198,19 @@ def test_a_kind_with_a_long_queue_leaves_threads_for_others(errands: type[Errand
 
     assert len(taken) == 32 - (len(work.kinds()) - 1) * (32 // (2 * len(work.kinds())))
     assert len(taken) < 32
+
+
+def test_lanes_that_hang_leave_threads_for_lanes_that_have_none(
+    errands: type[Errand], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    its = Engine(32, with_workers=False)
+    monkeypatch.setattr(its._threads, "begin", its._threads._in_hand.update)
+    for lane in range(4):
+        write(20, f"hangs {lane}", "")
+    its._take(Errand)
+    assert its._room(Errand) < its._spare
+    write(5, "quick", "")
+
+    its._take(Errand)
+
+    assert its._lanes(Errand)["quick"] == 1
