@@ -89,7 +89,7 @@ def without_secrets(text: str) -> str:
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
-    return record.exc_info is not None
+    return record.levelno >= logging.ERROR
 
 
 def _formatter(render: Any) -> ProcessorFormatter:

@@ -231,6 +231,17 @@ def test_every_request_has_a_line_that_says_who_asked_for_what(client: Client, a
 
 
 @pytest.mark.django_db
+def test_a_refusal_is_no_error_with_a_trace(client: Client, alice: User, written: Lines) -> None:
+    client.force_login(alice)
+
+    client.get("/settings/work/")
+
+    (line,) = written()
+    assert line["message"] == "GET /settings/work/ 403"
+    assert "error.stack_trace" not in line
+
+
+@pytest.mark.django_db
 def test_a_request_by_token_names_the_owner(api: Api, alice: User, written: Lines) -> None:
     api(alice).get("/api/v1/incidents/")
 
