@@ -285,7 +285,7 @@ SECURE_HSTS_PRELOAD = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 WEBHOOK_MAX_BYTES = 32 << 20
-# Who is told, in the same transaction, how a message of such a topic ended.
+# Who is told, in the same transaction, how a message of such a topic ended, and by what it was in vain so far.
 MESSAGES_END_AT = {"incident": "incidents.notices.record"}
 # What of /metrics is read from the database at each scrape.
 SCRAPED = ["common.pulse.gauges", "common.backlog.gauges", "incidents.gauges.open_incidents"]

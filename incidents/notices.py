@@ -104,16 +104,25 @@ def declined(responder: Responder, *, now: datetime) -> None:
         )
 
 
-def record(message: Message, delivery: Delivery | None, now: datetime) -> None:
-    """Write on the timeline that somebody was told, or that nothing could reach them."""
+def record(message: Message, delivery: Delivery | None, now: datetime, *, then: Delivery | None = None) -> None:
+    """Write on the timeline that somebody was told, or that nothing could reach them; or, once for each delivery, that
+    they could not be told by it so far."""
     number = message.topic.partition(":")[2]
     incident = Incident.objects.get(number=number)
     about: dict[str, Any] = {"user": {"id": message.user.pk, "name": message.user.name}, "message": message.kind}
     if delivery is None:
-        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, **about, reason=message.reason)
+        about |= {"final": True, "reason": message.reason}
+        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, **about)
         return
     about |= {"channel": delivery.channel, "channel_name": methods.label_of(delivery.channel), "tries": delivery.tries}
-    timeline.record(incident, Entry.Kind.NOTIFIED, actor=SYSTEM, at=now, **about)
+    if message.state == Message.State.DELIVERED:
+        timeline.record(incident, Entry.Kind.NOTIFIED, actor=SYSTEM, at=now, **about)
+        return
+    key = f"not-told-by:{delivery.pk}"
+    if timeline.written(incident, key) is None:
+        about |= {"final": False, "answer": delivery.last_answer}
+        about["then"] = methods.label_of(then.channel) if then else None
+        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, key=key, **about)
 
 
 def _tell(

@@ -99,6 +99,8 @@ def sentence(entry: Entry) -> Sentence:
             return _by(entry, "left" if _is_about_actor(entry) else f"sent {_user(data)} home", _discipline(data))
         case Entry.Kind.NOTIFIED:
             return Sentence(_user(data), f"was told by {data.get('channel_name', 'message')}", _told_of(data))
+        case Entry.Kind.NOTIFICATION_FAILED if data.get("final") is False:
+            return _not_yet_told(data)
         case Entry.Kind.NOTIFICATION_FAILED:
             return Sentence(_user(data), "could not be told", "; ".join(filter(None, [_told_of(data), _reason(data)])))
         case Entry.Kind.MERGED_IN:
@@ -186,6 +188,13 @@ def _is_about_actor(entry: Entry) -> bool:
 def _user(data: dict[str, Any]) -> str:
     user = data.get("user")
     return str(user.get("name", "somebody")) if isinstance(user, dict) else "somebody"
+
+
+def _not_yet_told(data: dict[str, Any]) -> Sentence:
+    then = f"trying {data['then']}" if data.get("then") else "it goes on trying"
+    answer = " ".join(str(data.get("answer") or "").split())
+    what = f"could not be told by {data.get('channel_name', 'message')} so far; {then}"
+    return Sentence(_user(data), what, answer)
 
 
 def _told_of(data: dict[str, Any]) -> str:

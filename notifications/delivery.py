@@ -166,14 +166,12 @@ def _refused(row: Delivery, reason: str, now: datetime, *, is_by_provider: bool 
     with _ending(row, Outcome.REFUSED, last_answer=_words(reason)) as message:
         if is_by_provider:
             ContactMethod.objects.filter(deliveries=row).update(failed_at=now, failure=_words(reason))
-        _next_in_line(row)
-        _fail_if_nothing_waits(message, now)
+        _fail_over(row, message, reason, now)
 
 
 def _given_up(row: Delivery, reason: str, now: datetime) -> None:
     with _ending(row, Outcome.GIVEN_UP, last_answer=_words(reason)) as message:
-        _next_in_line(row)
-        _fail_if_nothing_waits(message, now)
+        _fail_over(row, message, reason, now)
 
 
 def _postponed(row: Delivery, reason: str, wait: timedelta, now: datetime) -> None:
@@ -185,7 +183,7 @@ def _postponed(row: Delivery, reason: str, wait: timedelta, now: datetime) -> No
             return
         work.postpone(row, wait, tries=row.tries, first_tried_at=row.first_tried_at, last_answer=_words(reason))
         if row.tries >= TRIES or now + wait > row.first_tried_at + outbox.PATIENCE:
-            _next_in_line(row)
+            _fail_over(row, message, reason, now)
     metrics.delivery(row.channel, "postponed")
 
 
@@ -218,10 +216,17 @@ def _still_waiting(row: Delivery) -> QuerySet[Delivery]:
     return others.exclude(pk=row.pk)
 
 
-def _next_in_line(row: Delivery) -> None:
-    """The next method's turn has come, unless it has come before."""
+def _fail_over(row: Delivery, message: Message, reason: str, now: datetime) -> None:
+    """The next method's turn has come, unless it has come before; where none is left, the message has failed. Whoever
+    looks at its topic hears which of both."""
     following = _still_waiting(row).filter(position=row.position + 1, tries=0, due_at__gt=Now())
     following.update(due_at=Now())
+    _fail_if_nothing_waits(message, now)
+    if message.state == Message.State.WAITING:
+        row.last_answer = _words(reason)
+        waiting = list(_still_waiting(row).order_by("position"))
+        later = [each for each in waiting if each.position > row.position]
+        outbox.tell(message, row, now, then=next(iter(later or waiting), None))
 
 
 def _fail_if_nothing_waits(message: Message, now: datetime) -> None:

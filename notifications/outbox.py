@@ -113,9 +113,10 @@ def again_key(message: Message) -> str:
     return f"again:{message.pk}"
 
 
-def tell(message: Message, delivery: Delivery | None, now: datetime) -> None:
+def tell(message: Message, delivery: Delivery | None, now: datetime, *, then: Delivery | None = None) -> None:
     """Let the room that its topic belongs to know how the message ended, within the transaction that says so; with the
-    delivery by which it arrived, if it did. Which function that is stands in the settings: rooms above are not imported
-    here."""
+    delivery by which it arrived, if it did. Of a message that still waits, which delivery was in vain so far, again
+    with each further try, and which one is tried `then`, if there is another. Which function that is stands in the
+    settings: rooms above are not imported here."""
     if (path := settings.MESSAGES_END_AT.get(message.topic.partition(":")[0])) is not None:
-        import_string(path)(message, delivery, now)
+        import_string(path)(message, delivery, now, then=then)

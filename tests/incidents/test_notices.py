@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
-from incidents import lifecycle, responding, timeline
+from incidents import lifecycle, responding, timeline, wording
 from incidents.models import Entry, Incident
 from notifications import methods, outbox
 from notifications.channels import Outcome, Outgoing, Sent, Target
@@ -166,11 +167,75 @@ def test_what_arrived_stands_on_the_timeline_once(
     Delivery.objects.update(state="waiting")  # as if somebody had died before it was written down
     due.run_all_due(Delivery)
 
-    [entry] = incident.entries.filter(kind__in=(Entry.Kind.NOTIFIED, Entry.Kind.NOTIFICATION_FAILED))
-    assert entry.kind == Entry.Kind.NOTIFIED
+    [entry] = incident.entries.filter(kind=Entry.Kind.NOTIFIED)
     assert entry.data["channel"] == "webhook"
     assert entry.data["tries"] == 1
     assert entry.data["message"] == "asked"
+
+
+def not_told(incident: Incident) -> list[str]:
+    entries = incident.entries.filter(kind=Entry.Kind.NOTIFICATION_FAILED).order_by("seq")
+    return [str(wording.sentence(entry)) for entry in entries]
+
+
+def try_once(delivery: Delivery) -> None:
+    Delivery.objects.filter(pk=delivery.pk, state="waiting").update(due_at=Now())
+    due.run_all_due(Delivery)
+
+
+def test_a_failover_stands_on_the_timeline_once_and_says_what_is_tried_next(
+    incident: Incident, alice: User, bob: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/secret-path"), now=NOW)
+    methods.add(alice, "teams", "https://example.webhook.office.com/x", now=NOW)
+    provider.behave(providers.status(500))
+    responding.ask(incident, alice, by=person(bob), now=NOW)
+    first, second = Delivery.objects.order_by("position")
+    Delivery.objects.filter(pk=second.pk).update(lease_until=Now() + timedelta(hours=1))  # it hangs
+
+    for tries in range(1, 6):
+        try_once(first)
+        assert len(not_told(incident)) == (1 if tries >= 3 else 0)
+
+    [words] = not_told(incident)
+    assert words.startswith("Alice could not be told by Webhook so far; trying Microsoft Teams (")
+    assert "500" in words
+    entry = incident.entries.get(kind=Entry.Kind.NOTIFICATION_FAILED)
+    assert (entry.data["final"], entry.data["channel"], entry.data["tries"]) == (False, "webhook", 3)
+    assert entry.data["user"] == {"id": alice.pk, "name": "Alice"}
+    assert "secret-path" not in str(entry.data)
+    incident.refresh_from_db()
+    assert timeline.verify(incident) is None
+
+
+def test_who_is_refused_is_said_to_be_tried_by_the_next_method_at_once(
+    incident: Incident, alice: User, bob: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/broken"), now=NOW)
+    methods.add(alice, "webhook", provider.url("/good"), now=NOW)
+    provider.behave(providers.status(404), providers.fine)
+    responding.ask(incident, alice, by=person(bob), now=NOW)
+
+    due.run_all_due(Delivery)
+
+    assert [words.partition(" (")[0] for words in not_told(incident)] == [
+        "Alice could not be told by Webhook so far; trying Webhook"
+    ]
+    written = incident.entries.order_by("seq").values_list("kind", flat=True)
+    assert list(written)[-2:] == [Entry.Kind.NOTIFICATION_FAILED, Entry.Kind.NOTIFIED]
+
+
+def test_where_the_only_method_is_in_vain_the_timeline_says_that_it_goes_on(
+    incident: Incident, alice: User, bob: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/broken"), now=NOW)
+    provider.behave(providers.too_many("90"))
+    responding.ask(incident, alice, by=person(bob), now=NOW)
+
+    due.run_all_due(Delivery)
+
+    [words] = not_told(incident)
+    assert words.startswith("Alice could not be told by Webhook so far; it goes on trying (")
 
 
 def test_what_no_method_takes_stands_on_the_timeline_without_addresses(

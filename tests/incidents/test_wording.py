@@ -92,7 +92,12 @@ def test_alerts_are_counted_and_the_first_names_told(db: None) -> None:
 @pytest.mark.parametrize("kind", Entry.Kind)
 @pytest.mark.parametrize(
     "data",
-    [{}, {"alerts": 3, "user": "x", "from": [], "to": {}, "field": None}, {"alerts": [1, {}], "user": {}, "to": True}],
+    [
+        {},
+        {"final": False, "then": 3, "answer": []},
+        {"alerts": 3, "user": "x", "from": [], "to": {}, "field": None},
+        {"alerts": [1, {}], "user": {}, "to": True},
+    ],
 )
 def test_every_kind_can_be_told_whatever_its_data(kind: Entry.Kind, data: dict[str, object]) -> None:
     assert str(wording.sentence(Entry(kind=kind, actor_name="Ana", actor_type="user", data=data)))
