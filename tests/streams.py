@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from people.models import User
@@ -95,3 +96,27 @@ def of_page(user: User) -> dict[str, str]:
 def of_program(user: User) -> dict[str, str]:
     """What a program sends that has a token of theirs."""
     return {"Authorization": f"Bearer {make.token(user, ['read'])[1]}"}
+
+
+def undisturbed(seconds: float = 30) -> None:
+    """Until what the other databases of this PostgreSQL were being told is committed: other processes of the suite test
+    there, and streams wait for all. Costs the test's own connection no statement."""
+    if connection.vendor != "postgresql":
+        return
+    end = time.monotonic() + seconds
+    own = connection.copy()
+    try:
+        with own.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            [newest] = cursor.fetchone()
+            while time.monotonic() < end:
+                cursor.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE datname <> current_database() "
+                    "AND backend_xid::text::bigint < %s",
+                    [newest],
+                )
+                if cursor.fetchone() == (0,):
+                    return
+                time.sleep(0.02)
+    finally:
+        own.close()

@@ -62,6 +62,7 @@ def test_a_page_carries_the_version_that_is_told_to_who_asks(incident: Incident,
         responding.speak(incident, Entry.Kind.NOTE, "Looking", by=person(alice), now=NOW)
 
 
+@pytest.mark.django_db(transaction=True)  # what moves it is committed
 def test_a_private_incident_moves_nothing_for_who_may_not_see_it(
     incident: Incident, alice: User, charlie: User
 ) -> None:

@@ -1,0 +1,27 @@
+"""What is tested beside these, in other databases of the same PostgreSQL, holds up no stream of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import pytest
+
+from incidents import stream
+from tests import streams
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for look in (stream.head, stream.after, stream.version):
+        monkeypatch.setattr(stream, look.__name__, _once_undisturbed(look))
+
+
+def _once_undisturbed(look: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(look)
+    def wait_and_look(*args: Any, **kwargs: Any) -> Any:
+        streams.undisturbed()
+        return look(*args, **kwargs)
+
+    return wait_and_look
