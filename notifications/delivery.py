@@ -61,6 +61,7 @@ def deliver(row: Delivery) -> None:
     result = CHANNELS[row.channel].send(outgoing, target)
     now += timedelta(seconds=time.monotonic() - began)
     row.first_tried_at = row.first_tried_at or row.begun_at
+    row.last_tried_at = row.begun_at
     row.tries += 1
     for seconds in INSISTING:
         try:
@@ -181,7 +182,7 @@ def _postponed(row: Delivery, reason: str, wait: timedelta, now: datetime) -> No
         if message.state != Message.State.WAITING:
             _finish(row, Outcome.NOT_NEEDED, last_answer=_words(reason))
             return
-        work.postpone(row, wait, tries=row.tries, first_tried_at=row.first_tried_at, last_answer=_words(reason))
+        work.postpone(row, wait, **_tries(row), last_answer=_words(reason))
         if row.tries >= TRIES or now + wait > row.first_tried_at + outbox.PATIENCE:
             _fail_over(row, message, reason, now)
     metrics.delivery(row.channel, "postponed")
@@ -205,9 +206,11 @@ def _message_of(row: Delivery) -> Iterator[Message]:
 
 def _finish(row: Delivery, outcome: Outcome, **changes: Any) -> None:
     with work.finishing(row):
-        Delivery.objects.filter(pk=row.pk).update(
-            outcome=outcome, tries=row.tries, first_tried_at=row.first_tried_at, **changes
-        )
+        Delivery.objects.filter(pk=row.pk).update(outcome=outcome, **_tries(row), **changes)
+
+
+def _tries(row: Delivery) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ("tries", "first_tried_at", "last_tried_at")}
 
 
 def _still_waiting(row: Delivery) -> QuerySet[Delivery]:

@@ -126,6 +126,7 @@ class Delivery(work.DueWork):
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.WAITING)
     tries = models.PositiveSmallIntegerField(default=0)  # that came to an answer, or to none in time
     first_tried_at = models.DateTimeField(null=True)
+    last_tried_at = models.DateTimeField(null=True)
     last_answer = models.TextField(blank=True)
     sent_at = models.DateTimeField(null=True)
 
@@ -137,6 +138,11 @@ class Delivery(work.DueWork):
             models.UniqueConstraint(fields=["message", "position"], name="one_delivery_per_place_in_line"),
             models.UniqueConstraint(fields=["message", "method"], name="one_delivery_per_method"),
         ]
+
+    @property
+    def was_in_vain(self) -> bool:
+        """It was tried, and something else brought the message, or nothing did, before it could."""
+        return self.outcome == self.Outcome.NOT_NEEDED and self.tries > 0
 
     @property
     def concerns(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from common import work
 from notifications import methods, probing
@@ -19,11 +19,13 @@ _FRESH = timedelta(minutes=10)  # for which the outcome of a test is shown
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A contact method as its owner sees it. `test`: the latest message that was to try it, if that was just now."""
+    """A contact method as its owner sees it. `last`: the delivery that was tried there last, whatever came of it;
+    `test`: the latest message that was to try it, if that was just now."""
 
     method: ContactMethod
     label: str
     is_usable: bool
+    last: Delivery | None
     test: Test | None
 
 
@@ -44,23 +46,39 @@ class Test:
 
 
 def ways(user: User, now: datetime) -> list[Way]:
-    """Every method of this person in their order. Three queries."""
+    """Every method of this person in their order. Four queries."""
     tests: dict[str, Message] = {}
     asked = Message.objects.filter(user=user, kind=Message.Kind.TEST, created_at__gt=now - _FRESH)
     for message in asked.order_by("created_at").prefetch_related("deliveries"):
         tests[message.topic] = message
-    return [_way(method, tests.get(probing.topic_of(method))) for method in user.contact_methods.all()]
+    tried = _tried().filter(method=OuterRef("pk")).values("pk")[:1]
+    latest = user.contact_methods.annotate(tried=Subquery(tried)).values("tried")
+    last = {each.method_id: each for each in Delivery.objects.select_related("message").filter(pk__in=latest)}
+    own = user.contact_methods.all()
+    return [_way(method, last.get(method.pk), tests.get(probing.topic_of(method))) for method in own]
 
 
 def way_of(method: ContactMethod, now: datetime) -> Way:
     """One of them."""
     asked = Message.objects.filter(topic=probing.topic_of(method), created_at__gt=now - _FRESH)
-    return _way(method, asked.order_by("created_at").prefetch_related("deliveries").last())
+    test = asked.order_by("created_at").prefetch_related("deliveries").last()
+    return _way(method, _tried().filter(method=method).first(), test)
 
 
-def _way(method: ContactMethod, message: Message | None) -> Way:
+def last_to_account(user: User) -> Delivery | None:
+    """The delivery that was tried last at the e-mail address of their account."""
+    return _tried().filter(is_to_account=True, message__user=user).first()
+
+
+def _tried() -> QuerySet[Delivery]:
+    """Deliveries that were tried, the latest try first."""
+    tried = Delivery.objects.select_related("message").filter(last_tried_at__isnull=False)
+    return tried.order_by("-last_tried_at", "-pk")
+
+
+def _way(method: ContactMethod, last: Delivery | None, message: Message | None) -> Way:
     test = Test(message, " ".join(each.last_answer for each in message.deliveries.all())) if message else None
-    return Way(method, methods.label_of(method.kind), methods.is_usable(method.kind), test)
+    return Way(method, methods.label_of(method.kind), methods.is_usable(method.kind), last, test)
 
 
 # For administrators
@@ -86,6 +104,12 @@ class Leg:
     @property
     def is_stuck(self) -> bool:
         return self.delivery.state == work.DueWork.State.QUARANTINED
+
+    @property
+    def in_vain(self) -> str:
+        """How often it was tried, where all of that was in vain."""
+        tries = self.delivery.tries
+        return f"Failed {tries} times" if tries > 1 else "Failed once"
 
 
 @dataclass(frozen=True, slots=True)

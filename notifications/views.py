@@ -31,6 +31,7 @@ def contact_methods(request: SignedInRequest) -> HttpResponse:
         "now": now,
         "ways": queries.ways(request.user, now),
         "routes": methods.routes(request.user),
+        "to_account": queries.last_to_account(request.user),
         "channels": CHANNELS.values(),
         "is_full": request.user.contact_methods.count() >= methods.MOST,
     }

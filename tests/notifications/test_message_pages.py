@@ -74,6 +74,23 @@ def test_the_list_is_narrowed_by_state_channel_and_person(
     assert seen("state=nonsense") == ["Alice", "Bob"]
 
 
+def test_what_was_tried_in_vain_does_not_look_harmless_once_another_way_reached_them(
+    admin: User, alice: User, provider: providers.HttpProvider
+) -> None:
+    provider.behave(providers.too_many("90"), providers.fine)
+    for path in ("/busy", "/good", "/spare"):
+        methods.add(alice, "webhook", provider.url(path), now=NOW)
+    message = tell(alice)
+    due.run_all_due(Delivery)
+
+    html = page(admin, f"{LIST}{message.pk}/")
+    assert html.count("status-in_vain") == 1
+    assert "Failed once" in html
+    assert "not needed any more, as another way reached them" in html
+    assert html.count("Not needed") == 1  # what was never tried is that, and nothing else
+    assert "failed once" in page(admin, LIST)
+
+
 def test_what_failed_is_sent_again_once(admin: User, alice: User, provider: providers.HttpProvider) -> None:
     failed = tell(alice)
     methods.add(alice, "webhook", provider.url("/good"), now=NOW)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.test import Client
 
-from notifications import methods
+from notifications import methods, outbox
 from notifications.models import ContactMethod, Delivery, Message
 from people.models import User
-from tests import due, providers
+from tests import due, make, providers
 from tests.browsing import grows, page, signed_in
 from tests.make import NOW
 
@@ -165,6 +167,62 @@ def test_a_test_that_fails_says_so_in_the_providers_words(
     assert "The test did not arrive" in html
     assert "answered 404" in html
     assert "Refused" in html
+
+
+def mentioned(user: User) -> Message:
+    kind = Message.Kind.MENTIONED
+    return outbox.enqueue(key=make.unique("k"), to=user, kind=kind, topic="t:1", subject="Look", text="Here.", now=NOW)
+
+
+def test_its_owner_sees_what_became_of_the_last_try_while_it_goes_on(
+    alice: User, provider: providers.HttpProvider
+) -> None:
+    provider.behave(providers.fine, providers.status(500), providers.fine)
+    method, _ = methods.add(alice, "webhook", provider.url("/hook"), now=NOW)
+    mentioned(alice)
+    due.run_all_due(Delivery)
+    assert "Tried" not in page(alice, LIST)
+
+    mentioned(alice)
+    due.run_all_due(Delivery)
+    for html in (page(alice, LIST), page(alice, f"{LIST}{method.pk}/test/")):
+        assert "Tried <time" in html
+        assert "answered 500." in html
+        assert "It goes on trying." in html
+        assert "Last reached you" in html
+
+    Delivery.objects.filter(state="waiting").update(due_at=Now())
+    due.run_all_due(Delivery)
+    assert "Tried" not in page(alice, LIST)
+
+
+def test_its_owner_sees_what_failed_where_another_way_reached_them(
+    alice: User, provider: providers.HttpProvider
+) -> None:
+    provider.behave(providers.too_many("90"), providers.fine)
+    methods.add(alice, "webhook", provider.url("/busy"), now=NOW)
+    methods.add(alice, "webhook", provider.url("/good"), now=NOW)
+    mentioned(alice)
+    due.run_all_due(Delivery)
+
+    html = page(alice, LIST)
+    assert html.count("Tried <time") == 1
+    assert "answered 429." in html
+    assert "Another way reached you." in html
+
+
+def test_who_has_no_method_sees_what_became_of_the_last_mail(alice: User, settings: Any) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        smtp = f"smtp://127.0.0.1:{nobody.getsockname()[1]}"
+        settings.ENV = settings.ENV.model_copy(update={"smtp_url": smtp})
+        mentioned(alice)
+        due.run_all_due(Delivery)
+
+    html = page(alice, LIST)
+    assert "Tried <time" in html
+    assert "127.0.0.1 cannot be used: ConnectionRefusedError." in html
+    assert "It goes on trying." in html
 
 
 def test_a_test_goes_by_that_method_alone_even_where_it_is_off(
