@@ -327,11 +327,27 @@ def test_the_incident_shows_whether_who_was_asked_was_told(
         responding.ask(incident, user, by=person(bob), now=NOW)
     shown = page(bob, f"/incidents/{incident.number}/")
     assert "being told by Webhook" in shown
-    assert "could not be told</div>" in shown
+    assert "Charlie has no contact method that works, and no mail server is set up.</div>" in shown
 
     due.run_all_due(Delivery)
 
     assert "told by Webhook" in page(bob, f"/incidents/{incident.number}/")
+
+
+def test_why_somebody_could_not_be_told_stands_beside_them_and_leads_an_admin_to_the_message(
+    incident: Incident, alice: User, bob: User, admin: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/gone"), now=NOW)
+    provider.behave(providers.status(404))
+    responding.ask(incident, alice, by=person(bob), now=NOW)
+    due.run_all_due(Delivery)
+    link = f'href="/settings/messages/{Message.objects.get().pk}/"'
+
+    for reader, may_look in ((bob, False), (admin, True)):
+        people = page(reader, f"/incidents/{incident.number}/").partition('id="people"')[2]
+        assert "could not be told" in people
+        assert 'dir="auto">Webhook: 127.0.0.1 answered 404.</div>' in people
+        assert (link in people) is may_look
 
 
 def test_the_incident_says_who_of_those_in_it_cannot_be_reached(incident: Incident, alice: User, bob: User) -> None:
