@@ -276,10 +276,12 @@ def test_the_pages_say_that_it_waits_and_when_it_was_given_up(
     for text in (page(admin, "/settings/deliveries/"), page(admin, at)):
         assert "Waiting" in text
     assert "will be taken in" in page(admin, at)
+    assert f'hx-get="{at}"' in page(admin, at)
     assert api(admin).get("/api/v1/deliveries/?outcome=waiting").json()["results"][0]["alerts"] == {"received": MANY}
 
     FanOut.objects.update(state="quarantined", finished_at=Now(), fault="OperationalError: disk full")
 
     assert "given up" in page(admin, "/settings/deliveries/")
     assert "disk full" in page(admin, at)
+    assert "every 2s" not in page(admin, at)
     assert "disk full" in api(admin).get(f"/api/v1/deliveries/{delivery.pk}/").json()["reason"]

@@ -95,6 +95,24 @@ def test_who_is_asked_answers_by_the_link_on_a_phone_without_script_or_sign_in(
     assert kinds.count("notified") == 1
 
 
+def test_the_page_of_a_message_shows_by_itself_that_it_arrived(
+    browser: Browser, burnline: Installation, rest: httpx.Client, provider: providers.HttpProvider
+) -> None:
+    provider.behave(providers.status(500), providers.status(500), providers.fine)
+    incident = rest.post("/incidents/", json={"title": "Payouts are late", "severity": "sev2"}).json()
+    user = next(user for user in rest.get("/users/").json()["results"] if user["name"] == "Alice")
+    rest.post(f"/incidents/{incident['number']}/responders/", json={"user": user["id"]})
+
+    page = signed_in(browser, burnline, burnline.email, burnline.password)
+    page.goto(f"{burnline.url}/settings/messages/")
+    page.get_by_role("link", name="Payouts are late").click()
+    expect(page.get_by_role("main").get_by_text("On its way")).to_be_visible()
+
+    expect(page.get_by_text("Delivered", exact=True)).to_be_visible(timeout=40_000)
+    expect(page.locator("[hx-trigger='every 2s']")).to_have_count(0)
+    expect(page.get_by_role("link", name="Messages").first).to_be_visible()
+
+
 def signed_in(browser: Browser, burnline: Installation, email: str, password: str) -> Page:
     page = browser.new_context(viewport=DESK).new_page()
     page.goto(f"{burnline.url}/sign-in/")

@@ -91,6 +91,22 @@ def test_what_was_tried_in_vain_does_not_look_harmless_once_another_way_reached_
     assert "failed once" in page(admin, LIST)
 
 
+def test_a_message_that_waits_refreshes_its_page_until_it_ends(
+    admin: User, alice: User, provider: providers.HttpProvider
+) -> None:
+    methods.add(alice, "webhook", provider.url("/good"), now=NOW)
+    message = tell(alice)
+    path = f"{LIST}{message.pk}/"
+    waiting = page(admin, path)
+    assert f'hx-get="{path}"' in waiting
+    assert "every 2s" in waiting
+    assert 'id="main"' in waiting
+
+    due.run_all_due(Delivery)
+
+    assert "every 2s" not in page(admin, path)
+
+
 def test_what_failed_is_sent_again_once(admin: User, alice: User, provider: providers.HttpProvider) -> None:
     failed = tell(alice)
     methods.add(alice, "webhook", provider.url("/good"), now=NOW)
