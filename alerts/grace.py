@@ -15,6 +15,7 @@ from alerts import ingest, rules
 from alerts.models import Alert, Group
 from alerts.payload import Alert as Sent
 from alerts.payload import Notification
+from common import schedule
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +28,15 @@ def end(*, now: datetime) -> int:
     over = Alert.objects.filter(provisional_since__lte=now - timedelta(seconds=settings.ENV.provisional_grace))
     groups = over.order_by().values_list("group", flat=True).distinct()[:GROUPS]
     found = Group.objects.filter(pk__in=list(groups)).select_related("integration").order_by("pk")
-    for group in found:
-        _end(group, over.filter(group=group).order_by("provisional_since", "id"), now)
-    return len(found)
+    return schedule.sweep(
+        found, lambda group: _end(group, over.filter(group=group).order_by("provisional_since", "id"), now)
+    )
 
 
-def _end(group: Group, over: QuerySet[Alert], now: datetime) -> None:
+def _end(group: Group, over: QuerySet[Alert], now: datetime) -> bool:
     alerts = list(over[:BATCH])
     if not alerts:
-        return
+        return False
     notification = Notification(
         group_key=group.key,
         group_labels={},
@@ -55,6 +56,8 @@ def _end(group: Group, over: QuerySet[Alert], now: datetime) -> None:
         ingest.settle(group.integration, notification, write)
     except ingest.Contended:
         logger.warning("The grace of alerts of group %d ends with the next run: others win every race.", group.pk)
+        return False
+    return True
 
 
 def _again(alert: Alert) -> Sent:

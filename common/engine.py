@@ -29,6 +29,7 @@ TICK = 1.0  # seconds between two looks at everything
 BEAT = 3.0  # seconds between two heartbeats: each is a write
 POLL = 0.1  # seconds between two looks at what workers have
 SETTLE = 0.02  # seconds in which what ended is gathered, before more is taken
+WORKERS_LANE = 4  # pieces of one lane that workers get at once: a few that hang leave them threads for the others
 STALLED = 15  # seconds without a tick, after which the process ends: whoever watches over it starts it again
 LAST_WORDS = 2.0  # seconds that what is under way gets at the end
 LEAVE = 2.8  # seconds after which it ends whatever hangs
@@ -113,7 +114,9 @@ class Engine:
         if self._workers:
             if room := self._workers.room:
                 now = time.monotonic()
-                fresh = work.take(model, room, self._lanes(model), work.HAND_OVER, only_late=False)
+                fresh = work.take(
+                    model, room, self._lanes(model), work.HAND_OVER, only_late=False, lane_limit=WORKERS_LANE
+                )
                 self._workers.hand_over(fresh, taken_at=now)
             only_late = True if self._workers.are_trusted else None
         room = self._room(model)

@@ -6,10 +6,13 @@ A job runs in the slot that is present, also if earlier ones were missed, and ne
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import TypeVar
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -22,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 BATCH = 500  # rows deleted in one statement
 BATCHES = 40  # of a kind, in one run
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,33 @@ def run(row: ScheduledRun) -> None:
     if job is None:
         logger.warning("%s is no longer in the schedule.", row.job)
         return
+    given_up = ScheduledRun.objects.filter(job=row.job, state=ScheduledRun.State.QUARANTINED)
+    last, *before = list(given_up.order_by("-slot").values_list("pk", flat=True)) or [None]
+    if before:
+        # One is enough to show that the job fails, however often it does.
+        given_up.filter(pk__in=before).update(state=ScheduledRun.State.CANCELLED)
     import_string(job.function)(now=timezone.now())
+    if last is not None:
+        given_up.update(state=ScheduledRun.State.CANCELLED)
+
+
+def sweep(found: Iterable[Found], do: Callable[[Found], bool]) -> int:
+    """Do each, and give for how many it returned True. One that fails is logged and keeps none of the others from their
+    turn; the run as a whole has failed then, and says so at the end by the first fault. A database that is away ends it
+    at once."""
+    done = 0
+    faults: list[Exception] = []
+    for each in found:
+        try:
+            done += do(each)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as exc:  # whatever it is: the others are not to suffer from it
+            logger.exception("%s could not be done for %r.", do.__module__, each)
+            faults.append(exc)
+    if faults:
+        raise faults[0]
+    return done
 
 
 def clean_up(*, now: datetime) -> None:

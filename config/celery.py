@@ -54,5 +54,6 @@ app.conf.beat_schedule = {
     "end graces of alerts": {"task": "alerts.grace.end", "schedule": timedelta(seconds=10)},
     "resolve quiet incidents": {"task": "incidents.quiet.resolve_quiet", "schedule": timedelta(seconds=10)},
     "remind of postmortems": {"task": "postmortems.reminders.remind", "schedule": timedelta(minutes=5)},
+    "end stuck messages": {"task": "notifications.delivery.end_stuck", "schedule": timedelta(seconds=30)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from common import schedule
 from incidents import lifecycle
 from incidents.models import Entry, Incident
 from people.actors import SYSTEM
@@ -19,7 +20,7 @@ def resolve_quiet(*, now: datetime) -> int:
     """Resolve what nobody acknowledged, whose alerts were all clear for the quiet period and still are. How many."""
     period = timedelta(seconds=settings.ENV.quiet_period)
     found = _quiet(Incident.objects.open(), now - period).order_by("pk").values_list("pk", flat=True)[:BATCH]
-    return sum(_resolve(pk, now, period) for pk in list(found))
+    return schedule.sweep(list(found), lambda pk: _resolve(pk, now, period))
 
 
 @transaction.atomic

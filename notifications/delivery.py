@@ -5,23 +5,27 @@ Locks are taken in one order: the message, its deliveries, the method, and then 
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 
-from common import metrics, sealing, work
+from common import metrics, schedule, sealing, work
 from common.text import shortened, storable
 from notifications import methods, outbox
 from notifications.channels import CHANNELS, Action, Later, Never, Outgoing, Priority, Sent, Target
 from notifications.channels import Outcome as ChannelOutcome
 from notifications.models import ContactMethod, Delivery, Message
+
+logger = logging.getLogger(__name__)
 
 TRIES = 3  # after which the next method has its turn
 FIRST_PAUSE = timedelta(seconds=5)  # between two tries; doubled each time,
@@ -31,6 +35,7 @@ LATE = timedelta(seconds=5)
 # Seconds between two attempts to write down what became of a try, where the database is busy or away: who gives up
 # there, or dies, has it sent again.
 INSISTING = (0.5, 1, 2, 4)
+BATCH = 100  # stuck messages in one run; the next one goes on
 
 Outcome = Delivery.Outcome
 
@@ -58,7 +63,7 @@ def deliver(row: Delivery) -> None:
     outgoing = _outgoing(message)
     began = time.monotonic()
     _let_go_of_the_database()
-    result = CHANNELS[row.channel].send(outgoing, target)
+    result = _send(row, outgoing, target)
     now += timedelta(seconds=time.monotonic() - began)
     row.first_tried_at = row.first_tried_at or row.begun_at
     row.last_tried_at = row.begun_at
@@ -73,6 +78,15 @@ def deliver(row: Delivery) -> None:
             connection.close()
             time.sleep(seconds)
     _conclude(row, message, result, now)
+
+
+def _send(row: Delivery, outgoing: Outgoing, target: Target) -> ChannelOutcome:
+    """What the channel says; where it fails in a way that it does not know itself, this was a try as any other."""
+    try:
+        return CHANNELS[row.channel].send(outgoing, target)
+    except Exception as exc:  # the message goes on to the next method, and this one is tried again
+        logger.exception("%s failed.", row.channel)
+        return Later(f"This channel failed: {type(exc).__name__}.")
 
 
 def _conclude(row: Delivery, message: Message, result: ChannelOutcome, now: datetime) -> None:
@@ -230,6 +244,22 @@ def _fail_over(row: Delivery, message: Message, reason: str, now: datetime) -> N
         waiting = list(_still_waiting(row).order_by("position"))
         later = [each for each in waiting if each.position > row.position]
         outbox.tell(message, row, now, then=next(iter(later or waiting), None))
+
+
+def end_stuck(*, now: datetime) -> int:
+    """End the messages that nobody brings any more, as their deliveries were given up for killing who carried them out:
+    they have failed, and whom it concerns is told. How many."""
+    waiting = Delivery.objects.filter(message=OuterRef("pk"), state=work.DueWork.State.WAITING)
+    stuck = Message.objects.filter(~Exists(waiting), state=Message.State.WAITING).order_by("created_at")
+    return schedule.sweep(list(stuck.values_list("pk", flat=True)[:BATCH]), lambda pk: _end_stuck(pk, now))
+
+
+@transaction.atomic
+def _end_stuck(pk: UUID, now: datetime) -> bool:
+    message = Message.objects.select_for_update(no_key=True).get(pk=pk)
+    if message.state == Message.State.WAITING:
+        _fail_if_nothing_waits(message, now)
+    return message.state != Message.State.WAITING
 
 
 def _fail_if_nothing_waits(message: Message, now: datetime) -> None:

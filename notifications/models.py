@@ -93,6 +93,8 @@ class Message(models.Model):
             models.Index(fields=["created_at", "id"], name="message_written"),
             # what somebody was told of a topic, and how it went
             models.Index(fields=["topic", "user", "created_at"], name="message_of_topic"),
+            # what is on its way, to see what nobody brings any more
+            models.Index(fields=["created_at"], condition=Q(state="waiting"), name="message_waiting"),
         ]
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from common import schedule
 from incidents import notices, timeline
 from incidents.models import Entry, Incident
 from notifications import outbox
@@ -26,7 +27,7 @@ _KEY = "postmortem-reminder:"
 def remind(*, now: datetime) -> int:
     """Remind of every SEV1 and SEV2 that has been resolved for a day without a postmortem; drills aside. How many."""
     found = _owing(Incident.objects.all(), now).order_by("resolved_at", "pk").values_list("pk", flat=True)[:BATCH]
-    return sum(_remind(pk, now) for pk in list(found))
+    return schedule.sweep(list(found), lambda pk: _remind(pk, now))
 
 
 @transaction.atomic

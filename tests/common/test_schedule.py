@@ -179,3 +179,41 @@ def test_web_processes_do_without_celery() -> None:
     script = "import sys, config.asgi; sys.exit('celery' in sys.modules or 'kombu' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.django_db
+def test_one_that_fails_keeps_none_of_the_others_from_its_turn() -> None:
+    done = []
+
+    def do(number: int) -> bool:
+        if number == 2:
+            raise ValueError("poison")
+        done.append(number)
+        return True
+
+    with pytest.raises(ValueError, match="poison"):
+        schedule.sweep([1, 2, 3], do)
+
+    assert done == [1, 3]
+
+
+@pytest.mark.django_db
+def test_of_a_job_that_fails_again_and_again_one_run_is_left_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    for minutes in (0, 10, 20):
+        run = ScheduledRun.objects.create(job=JOB.name, slot=NOW + timedelta(minutes=minutes), due_at=NOW)
+        ScheduledRun.objects.filter(pk=run.pk).update(state="quarantined", finished_at=NOW)
+
+    def fails(*, now: datetime) -> None:
+        raise ValueError("still")
+
+    monkeypatch.setattr(schedule, "import_string", lambda path: fails)
+    Timetable().enter(now=NOW + 3 * EVERY)
+    run_what_is_due()
+    given_up = ScheduledRun.objects.filter(state="quarantined")
+    assert [run.slot for run in given_up] == [NOW + 2 * EVERY]
+
+    monkeypatch.undo()
+    monkeypatch.setattr(schedule, "jobs", lambda: {JOB.name: JOB})
+    ScheduledRun.objects.filter(state="waiting").update(due_at=NOW)
+    run_what_is_due()
+    assert not given_up.all().exists()

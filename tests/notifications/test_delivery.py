@@ -492,3 +492,34 @@ def test_what_arrived_is_not_sent_again_because_its_incident_is_busy(
     assert len(provider.requests) == 1
     assert outcomes(message) == [("sent", 1)]
     assert heard == [message.key]
+
+
+def test_a_channel_that_breaks_was_tried_in_vain(
+    alice: User, provider: providers.HttpProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*args: object) -> None:
+        raise UnicodeError("no provider would think of it")
+
+    method(alice, provider)
+    monkeypatch.setattr(Webhook, "send", breaks)
+    message = told(alice)
+
+    due.run_all_due(Delivery)
+
+    [row] = message.deliveries.all()
+    assert (row.state, row.tries) == ("waiting", 1)
+    assert "UnicodeError" in row.last_answer
+
+
+def test_a_message_that_nobody_brings_any_more_has_failed(alice: User, provider: providers.HttpProvider) -> None:
+    method(alice, provider)
+    message, going = told(alice, key="stuck"), told(alice, key="going")
+    message.deliveries.update(state="quarantined", finished_at=NOW, fault="Begun 10 times.")
+
+    assert delivery.end_stuck(now=NOW) == 1
+    assert delivery.end_stuck(now=NOW) == 0
+
+    message.refresh_from_db()
+    going.refresh_from_db()
+    assert (message.state, going.state) == (Message.State.FAILED, Message.State.WAITING)
+    assert "Begun 10 times." in message.reason
