@@ -13,7 +13,7 @@ from common.addresses import address_of
 from common.errors import DomainError
 from incidents import answer_links, answering
 from incidents.answer_links import LABELS, Answer
-from incidents.notices import moment
+from incidents.notices import moment, who_hears_that_declined
 from people import throttling
 
 _HOUR = 3600
@@ -55,6 +55,7 @@ def _show(request: HttpRequest, token: str) -> HttpResponse:
         "asked_at": moment(call.responder.asked_at, call.user) if call.responder.asked_at else "",
         "answered_at": moment(call.answered_at, call.user) if call.answered_at else "",
         "comes": call.answered is Answer.COMES,
+        "hears": who_hears_that_declined(call.responder) if call.answered is Answer.CANNOT else "",
         "label": LABELS[link.answer],
         "other_label": next(label for each, label in LABELS.items() if each is not link.answer),
         "other": reverse("answer", args=[answer_links.other(link)]),

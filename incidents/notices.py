@@ -8,7 +8,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.utils import formats
@@ -96,12 +96,26 @@ def declined(responder: Responder, *, now: datetime) -> None:
             incident,
             other,
             Message.Kind.DECLINED,
-            f"declined:{responder.pk}:{answer_links.stamp(responder.asked_at)}:{other.pk}",
+            f"{_declined(responder)}:{other.pk}",
             f"{user.name} cannot come",
             f"{user.name} cannot come to {incident}. Ask somebody else.",
             by=person(user),
             now=now,
         )
+
+
+def who_hears_that_declined(responder: Responder) -> Literal["told", "being told", "nobody"]:
+    """How far those who wait for them have been told that they cannot come."""
+    topic = f"{TOPIC}:{responder.incident.number}"
+    written = Message.objects.filter(topic=topic, kind=Message.Kind.DECLINED)
+    states = set(written.filter(key__startswith=f"{topic}:{_declined(responder)}:").values_list("state", flat=True))
+    if Message.State.DELIVERED in states:
+        return "told"
+    return "being told" if Message.State.WAITING in states else "nobody"
+
+
+def _declined(responder: Responder) -> str:
+    return f"declined:{responder.pk}:{answer_links.stamp(responder.asked_at)}"
 
 
 def record(message: Message, delivery: Delivery | None, now: datetime, *, then: Delivery | None = None) -> None:

@@ -104,6 +104,52 @@ def test_i_cant_is_written_down_and_told_to_who_waits(
     assert all(f"Alice cannot come to {asked.incident}" in message.text for message in told)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("delivered", "Who waits for you was told."),
+        ("waiting", "Who waits for you is being told."),
+        ("failed", "No message could tell that to anybody"),
+    ],
+)
+def test_who_cannot_come_reads_whether_those_who_wait_know(
+    client: Client, asked: Responder, alice: User, now: datetime, state: str, words: str
+) -> None:
+    client.post(path(alice, "I can't"))
+    [told] = Message.objects.filter(kind=Message.Kind.DECLINED)
+    ended_at = None if state == "waiting" else now
+    Message.objects.filter(pk=told.pk).update(state=state, ended_at=ended_at)
+
+    assert words in client.get(path(alice, "I can't")).content.decode()
+
+
+def test_who_cannot_come_and_was_asked_by_nobody_who_can_be_told_reads_that(
+    client: Client, incident: Incident, alice: User, bob: User, now: datetime
+) -> None:
+    token, _ = make.token(bob)
+    responding.ask(incident, alice, by=make.bot(token), now=now)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+    html = client.post(path(alice, "I can't"), follow=True).content.decode()
+
+    assert not Message.objects.filter(kind=Message.Kind.DECLINED).exists()
+    assert "was told" not in html
+    assert f"it stands on the timeline of {incident}" in html
+
+
+def test_who_said_that_they_cannot_come_reads_how_to_come_after_all(
+    client: Client, asked: Responder, alice: User, bob: User, now: datetime
+) -> None:
+    client.post(path(alice, "I can't"))
+
+    html = client.get(path(alice, "I'm in")).content.decode()
+    assert "To come after all, sign in and join" in html
+    assert f'href="/incidents/{asked.incident.number}/#people"' in html
+
+    lifecycle.move(asked.incident, Incident.Status.DISMISSED, by=person(bob), now=now, reason="A false alarm")
+    assert "To come after all" not in client.get(path(alice, "I'm in")).content.decode()
+
+
 def test_pressing_twice_is_pressing_once(client: Client, asked: Responder, alice: User) -> None:
     link = path(alice, "I'm in")
     for _ in range(3):
@@ -203,6 +249,8 @@ def test_who_cannot_come_to_a_private_incident_sees_no_more_of_it(
     html = client.post(path(alice, "I can't"), follow=True).content.decode()
 
     assert "You said that you cannot come" in html
+    assert "let whoever asked you know" in html
+    assert "/incidents/" not in html
     assert "Acme" not in html
 
 
