@@ -4,7 +4,7 @@ incident and one answer, and of no use after a day."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from django.conf import settings
@@ -13,9 +13,10 @@ from django.urls import reverse
 
 from common.errors import DomainError
 from incidents.models import Responder
+from notifications import outbox
 from notifications.channels import Action
 
-VALID = timedelta(hours=24)
+VALID = outbox.ACTIONS_LAST
 _SALT = "burnline.incidents.answer"
 
 

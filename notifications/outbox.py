@@ -22,6 +22,8 @@ from notifications.models import ContactMethod, Delivery, Message
 from people.models import User
 
 PATIENCE = timedelta(seconds=60)  # with one method, before the next one has its turn
+ACTIONS_LAST = timedelta(hours=24)  # after which the links of a message's actions are dead
+_AGAIN = "again:"
 
 
 class NotFailed(DomainError):
@@ -91,7 +93,8 @@ def enqueue(
 
 
 def send_again(message: Message, *, now: datetime) -> Message:
-    """A further message with the same words, for one that failed; once for each. Raises NotFailed."""
+    """A further message with the same words, for one that failed; once for each. Its actions go with it as long as
+    their links live; afterwards only the link to what it is about. Raises NotFailed."""
     if message.state != Message.State.FAILED:
         raise NotFailed("Only what failed is sent again: this one was not lost.")
     return enqueue(
@@ -102,7 +105,7 @@ def send_again(message: Message, *, now: datetime) -> Message:
         subject=message.subject,
         text=message.text,
         url=message.url,
-        actions=[Action(label, url) for label, url in message.actions],
+        actions=[Action(label, url) for label, url in message.actions] if has_living_actions(message, now) else (),
         priority=cast(Priority, message.priority),
         now=now,
     )
@@ -110,7 +113,15 @@ def send_again(message: Message, *, now: datetime) -> Message:
 
 def again_key(message: Message) -> str:
     """The key of the message that repeats this one."""
-    return f"again:{message.pk}"
+    return f"{_AGAIN}{message.pk}"
+
+
+def has_living_actions(message: Message, now: datetime) -> bool:
+    """Whether the links of its actions still work: they are as old as the first message that held them."""
+    first = message
+    while first.key.startswith(_AGAIN):
+        first = Message.objects.get(pk=first.key.removeprefix(_AGAIN))
+    return bool(message.actions) and now - first.created_at <= ACTIONS_LAST
 
 
 def tell(message: Message, delivery: Delivery | None, now: datetime, *, then: Delivery | None = None) -> None:

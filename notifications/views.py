@@ -122,7 +122,14 @@ def message_list(request: SignedInRequest) -> HttpResponse:
 def message_detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     message = message_for(pk)
     again = Message.objects.filter(key=outbox.again_key(message)).first()
-    context = {**_MESSAGES, "now": timezone.now(), "message": message, "legs": queries.legs(message), "again": again}
+    context: dict[str, Any] = {
+        **_MESSAGES,
+        "now": timezone.now(),
+        "message": message,
+        "legs": queries.legs(message),
+        "again": again,
+    }
+    context["has_dead_actions"] = bool(message.actions) and not outbox.has_living_actions(message, context["now"])
     return render(request, "notifications/message.html", context)
 
 

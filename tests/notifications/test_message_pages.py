@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from notifications import methods, outbox
 from notifications.channels import Action
@@ -138,6 +139,10 @@ def test_the_links_of_a_message_are_for_whom_it_went_to(admin: User, alice: User
 
     assert "I&#x27;m in" in html
     assert "/answer/secret/" not in html
+    assert "sent again, it goes without them" in html  # it was written long ago
+
+    Message.objects.update(created_at=timezone.now())
+    assert "goes without them" not in page(admin, f"{LIST}{message.pk}/")
 
 
 def test_the_list_costs_the_same_however_many_there_are(admin: User, alice: User) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -123,6 +124,18 @@ def test_what_failed_is_sent_again_once_with_the_same_words(alice: User) -> None
         [list(action) for action in failed.actions],
     )
     assert again.deliveries.count() == 1
+
+
+@pytest.mark.django_db
+def test_links_that_are_dead_are_not_sent_again_however_often_it_was_repeated(alice: User) -> None:
+    action = Action("I'm in", "https://burnline.example.com/answer/x/")
+    failed = tell(alice, actions=[action], url="https://burnline.example.com/incidents/1/")
+    in_time = outbox.send_again(failed, now=NOW + timedelta(hours=23))
+    too_late = outbox.send_again(in_time, now=NOW + timedelta(hours=25))
+
+    assert in_time.actions == [list(action)]
+    assert too_late.actions == []
+    assert (too_late.text, too_late.url) == (failed.text, failed.url)
 
 
 @pytest.mark.django_db
