@@ -196,6 +196,8 @@ def test_a_failover_stands_on_the_timeline_once_and_says_what_is_tried_next(
     for tries in range(1, 6):
         try_once(first)
         assert len(not_told(incident)) == (1 if tries >= 3 else 0)
+        first.refresh_from_db()
+        assert (first.tries, first.fault) == (tries, "")
 
     [words] = not_told(incident)
     assert words.startswith("Alice could not be told by Webhook so far; trying Microsoft Teams (")
