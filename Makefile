@@ -21,7 +21,7 @@ endif
 LAUNCH = @command -v $(PYTHON) >/dev/null || { echo "burnline: there is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; exec $(PYTHON) -m config.launch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all prove bench screenshots check format lock clean
+.PHONY: help run test test-all prove bench screenshots check format messages lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ check: ## lint, format, templates, types, import rules, migrations, deployment s
 
 format: ## put code and templates into their form
 	$(LAUNCH) format
+
+messages: ## find the words for people, and write locale/ and static/js/words/ anew (needs gettext's tools)
+	$(LAUNCH) messages
 
 lock: ## write requirements.lock and requirements-dev.lock anew
 	$(LAUNCH) lock

@@ -116,6 +116,17 @@ def format_() -> None:
     subprocess.call([PYTHON, "-m", "djlint", "templates", "--reformat", "--quiet"], cwd=ROOT)
 
 
+def messages() -> None:
+    """Write the catalogues of words anew."""
+    if not shutil.which("xgettext"):
+        raise preflight.Refusal(
+            "gettext's tools are not here. Debian and Ubuntu: apt install gettext, then run make again."
+        )
+    install(DEV_LOCK)
+    with settings_of_tests() as env:
+        succeed([PYTHON, "manage.py", "messages"], env)
+
+
 def lock() -> None:
     """Write both locks anew, for every Python from 3.11 on, without the address of any index."""
     install(DEV_LOCK)
@@ -311,6 +322,7 @@ COMMANDS = {
     "screenshots": screenshots,
     "check": check,
     "format": format_,
+    "messages": messages,
     "lock": lock,
 }
 

@@ -10,9 +10,11 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 from rest_framework.views import APIView
 
+from common import language
 from common.pages import tried_on
 from people import access, actors
 
@@ -20,11 +22,12 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 
 def known_actor(get_response: Handler) -> Handler:
-    """Set `request.actor` from the session (None when nobody is signed in), and the person's time zone."""
+    """Set `request.actor` from the session (None when nobody is signed in), the person's time zone and language."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         user = request.user
         request.actor = actors.person(user) if user.is_authenticated else None  # type: ignore[attr-defined]
+        translation.activate(language.of(request, user.language if user.is_authenticated else ""))
         if user.is_authenticated:
             try:
                 timezone.activate(zoneinfo.ZoneInfo(user.time_zone or "UTC"))
@@ -34,6 +37,9 @@ def known_actor(get_response: Handler) -> Handler:
             response = get_response(request)
         finally:
             timezone.deactivate()
+            translation.deactivate()
+        if not user.is_authenticated:
+            patch_vary_headers(response, ("Accept-Language",))
         if user.is_authenticated and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store"
         return response

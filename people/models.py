@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 
 class Discipline(models.Model):
@@ -70,10 +71,18 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person. What they may do: `is_admin`, else the best of their memberships, else viewer."""
 
+    class Theme(models.TextChoices):
+        SYSTEM = "system", _("System")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
     email = models.EmailField(max_length=254)
     name = models.CharField(max_length=150)
     discipline = models.ForeignKey(Discipline, null=True, blank=True, on_delete=models.PROTECT, related_name="users")
     time_zone = models.CharField(max_length=64, blank=True)  # "" until known: their browser says it when they sign in
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")  # "": what the browser asks for
+    theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM, db_default=Theme.SYSTEM)
+    has_keys = models.BooleanField(default=True, db_default=True)  # single letters do something on their pages
     is_admin = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)

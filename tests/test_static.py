@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STATIC = ROOT / "static"
 VENDOR = STATIC / "vendor"
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-OURS = [path for kind in ("css", "js", "img") for path in sorted((STATIC / kind).iterdir())]
+OURS = [path for kind in ("css", "js", "img") for path in sorted((STATIC / kind).rglob("*.*"))]
 SURFACES = {"light": ["#ffffff", "#fafafa", "#f3f3f3"], "dark": ["#262626", "#171717", "#363636"]}  # and a hovered row
 
 

@@ -1,4 +1,4 @@
-"""How values look on every page: icons, times, durations, shares, people, and what is not known."""
+"""How values look on every page, in the reader's language: icons, times, durations, shares, people, the unknown."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from django import forms, template
+from django.conf import settings
 from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 register = template.Library()
 
@@ -21,6 +28,7 @@ Number = Fraction | Decimal | float | str
 SPRITE = "vendor/tabler-icons/icons.svg"
 TINTS = 7  # .tint-0 ... in avatars.css
 MINUTE, HOUR, DAY = 60, 3600, 86400
+NOT_KNOWN, NO_DATA, NOT_YET = gettext_lazy("not known yet"), gettext_lazy("no data"), gettext_lazy("not yet")
 
 
 @register.simple_tag
@@ -34,37 +42,43 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.simple_tag
-def unknown(reason: str) -> SafeString:
+def words_of_scripts(language: str) -> SafeString:
+    """What the scripts say, in the reader's language; nothing in English, which they are written in."""
+    if language == settings.LANGUAGE_CODE:
+        return SafeString()
+    return format_html('<script src="{}" defer></script>', static(f"js/words/{language}.js"))
+
+
+@register.simple_tag
+def unknown(reason: StrOrPromise) -> SafeString:
     """An en dash with the reason on hover: what is unknown is never 0."""
     return format_html(
         '<span class="unknown" title="{}"><span aria-hidden="true">–</span>'
-        '<span class="visually-hidden">unknown: {}</span></span>',
+        '<span class="visually-hidden">{}</span></span>',
         reason,
-        reason,
+        _("unknown: {reason}").format(reason=reason),
     )
 
 
 @register.filter
-def duration(value: timedelta | float | None, reason: str = "not known yet") -> str:
+def duration(value: timedelta | float | None, reason: StrOrPromise = NOT_KNOWN) -> str:
     """Seconds (or a timedelta) as `1 h 12 m`, at most two units; None is unknown, for the reason given."""
     if value is None or value == "":
         return unknown(reason)
     seconds = max(0, int(value.total_seconds() if isinstance(value, timedelta) else value))
     if seconds < MINUTE:
-        return f"{seconds} s"
+        return _("{n} s").format(n=seconds)
     if seconds < HOUR:
-        return f"{seconds // MINUTE} m"
+        return _("{n} m").format(n=seconds // MINUTE)
     if seconds < DAY:
-        return _pair(seconds // HOUR, "h", seconds % HOUR // MINUTE, "m")
-    return _pair(seconds // DAY, "d", seconds % DAY // HOUR, "h")
-
-
-def _pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
-    return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"
+        hours, minutes = seconds // HOUR, seconds % HOUR // MINUTE
+        return (_("{hours} h {minutes} m") if minutes else _("{hours} h")).format(hours=hours, minutes=minutes)
+    days, hours = seconds // DAY, seconds % DAY // HOUR
+    return (_("{days} d {hours} h") if hours else _("{days} d")).format(days=days, hours=hours)
 
 
 @register.filter
-def percent(share: Number | None, reason: str = "no data") -> str:
+def percent(share: Number | None, reason: StrOrPromise = NO_DATA) -> str:
     """A share of 1 as `31.2%`, with as many digits as it needs to differ from 0 and 100; None is unknown."""
     if share is None or share == "":
         return unknown(reason)
@@ -73,13 +87,25 @@ def percent(share: Number | None, reason: str = "no data") -> str:
         text = f"{value:.{digits}f}"
         if Decimal(text) == value or Decimal(text) not in (0, 100):
             break
-    return f"{text.rstrip('0').rstrip('.')}%"
+    return _percent(text.rstrip("0").rstrip("."))
 
 
 @register.filter
 def target(share: Number) -> str:
     """What was promised, with every digit of it: `99.95%`."""
-    return f"{(_decimal(share) * 100).normalize():f}%"
+    return _percent(f"{(_decimal(share) * 100).normalize():f}")
+
+
+def _percent(digits: str) -> str:
+    return _("{number}%").format(number=_localized(digits))
+
+
+def _localized(digits: str) -> str:
+    """1,840.5 with the marks of the reader's language."""
+    point = formats.get_format("DECIMAL_SEPARATOR")
+    if point == ".":
+        return digits
+    return digits.translate({ord("."): point, ord(","): formats.get_format("THOUSAND_SEPARATOR")})
 
 
 @register.filter
@@ -89,27 +115,25 @@ def bar(share: Number | None) -> str:
 
 
 @register.filter
-def rate(burn: Number | None, reason: str = "no data") -> str:
+def rate(burn: Number | None, reason: StrOrPromise = NO_DATA) -> str:
     """A burn rate as `14.4×`: at 1× the budget lasts exactly its window."""
     if burn is None:
         return unknown(reason)
     value = _decimal(burn)
     digits = 0 if value >= 100 else 1 if value >= 1 else 2
     text = f"{value:,.{digits}f}"
-    return (
-        f"{text.rstrip('0').rstrip('.') if digits else text}×"
-        if value == 0 or Decimal(text.replace(",", ""))
-        else "<0.01×"
-    )
+    if value and not Decimal(text.replace(",", "")):
+        return f"<{_localized('0.01')}×"
+    return f"{_localized(text.rstrip('0').rstrip('.') if digits else text)}×"
 
 
 @register.filter
-def events(count: Number | None, reason: str = "no data") -> str:
+def events(count: Number | None, reason: StrOrPromise = NO_DATA) -> str:
     """How many events: 1,840. Parts of one, which an edge cut, show only where there are few."""
     if count is None:
         return unknown(reason)
     value = _decimal(count)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")
+    return _localized(f"{value:,.0f}" if value >= 100 else f"{value:.2f}".rstrip("0").rstrip("."))
 
 
 def _decimal(number: Number) -> Decimal:
@@ -119,7 +143,9 @@ def _decimal(number: Number) -> Decimal:
 
 
 @register.simple_tag(takes_context=True)
-def time(context: template.Context, at: datetime | None, show: str = "ago", reason: str = "not yet") -> SafeString:
+def time(
+    context: template.Context, at: datetime | None, show: str = "ago", reason: StrOrPromise = NOT_YET
+) -> SafeString:
     """A moment, which times.js turns to the reader's zone and keeps fresh; UTC on hover.
 
     `show`: `ago` (12 m ago), `since` (12 m), `clock` (03:05), `date` (22 Nov 2026), `moment` (date and clock).
@@ -145,14 +171,20 @@ def _moment(at: datetime, show: str, now: datetime) -> str:
         case "clock":
             return local.strftime("%H:%M")
         case "date":
-            return formats.date_format(local, "j M Y")
+            return formats.date_format(local, _day())
         case "moment":
-            return formats.date_format(local, "j M Y, H:i")
+            return formats.date_format(local, _day() + ", H:i")
         case "ago" if abs(now - at) >= timedelta(days=7):
-            return formats.date_format(local, "j M Y")
+            return formats.date_format(local, _day())
+        case "ago" if at > now:
+            return _("in {duration}").format(duration=duration(at - now))
         case "ago":
-            return f"in {duration(at - now)}" if at > now else f"{duration(now - at)} ago"
+            return _("{duration} ago").format(duration=duration(now - at))
     raise template.TemplateSyntaxError(f"A time cannot be shown as {show!r}.")
+
+
+def _day() -> str:
+    return pgettext("format of a day, as Django's date filter writes it", "j M Y")
 
 
 @register.filter

@@ -25,11 +25,13 @@ document.addEventListener("htmx:afterRequest", (event) => {
 document.addEventListener("htmx:responseError", async (event) => {
   const { status, responseText, getResponseHeader } = event.detail.xhr;
   const type = getResponseHeader.call(event.detail.xhr, "Content-Type") ?? "";
-  say(refusalIn(responseText, type) ?? `The server answered ${status}. Nothing was changed.`);
+  say(refusalIn(responseText, type) ?? gettext("The server answered {status}. Nothing was changed.", { status }));
 });
 
-document.addEventListener("htmx:sendError", () => say("The server cannot be reached. Nothing was changed."));
-document.addEventListener("htmx:timeout", () => say("The server took too long. Reload the page to see what it did."));
+document.addEventListener("htmx:sendError", () => say(gettext("The server cannot be reached. Nothing was changed.")));
+document.addEventListener("htmx:timeout", () =>
+  say(gettext("The server took too long. Reload the page to see what it did.")),
+);
 
 /** The words of a refusal, from a problem document or an error page; undefined when there are none. */
 function refusalIn(body, type) {

@@ -16,11 +16,11 @@ if (document.querySelector("[data-live-part]")) {
 }
 
 const words = {
-  connecting: () => ["Connecting"],
-  live: () => ["Live"],
-  polling: ({ seconds }) => [`Live every ${seconds} s`],
-  lost: ({ since }) => ["Not live since ", clock(since), ", retrying"],
-  "signed-out": () => ["Signed out. ", way("Sign in")],
+  connecting: () => [gettext("Connecting")],
+  live: () => [gettext("Live")],
+  polling: ({ seconds }) => [gettext("Live every {seconds} s", { seconds })],
+  lost: ({ since }) => around(gettext("Not live since {moment}, retrying"), clock(since)),
+  "signed-out": () => [gettext("Signed out."), " ", way(gettext("Sign in"))],
 };
 
 function show(state) {
@@ -35,6 +35,12 @@ function show(state) {
     say(lights[0].querySelector("[data-live-words]").textContent);
   }
   shown = state.name;
+}
+
+/** The words with an element in the place of {moment}. */
+function around(words, element) {
+  const [before, after] = words.split("{moment}");
+  return [before, element, after];
 }
 
 function clock(moment) {

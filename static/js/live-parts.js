@@ -228,10 +228,9 @@ function offer() {
   for (const bar of document.querySelectorAll("[data-live-held]")) {
     const id = bar.dataset.liveHeld;
     const count = held.has(id) ? changes(document.getElementById(id), held.get(id)) : 0;
-    const words = `${count} change${count === 1 ? "" : "s"}`;
-    if (count && bar.hidden) say(`${words} in the list`);
+    if (count && bar.hidden) say(ngettext("{n} change in the list", "{n} changes in the list", count));
     bar.hidden = count === 0;
-    bar.querySelector("span").textContent = `${words}, show`;
+    bar.querySelector("span").textContent = ngettext("{n} change, show", "{n} changes, show", count);
   }
 }
 
@@ -312,8 +311,8 @@ function fade(element) {
 function announce(arrived) {
   const entries = arrived.filter((element) => element.matches(".entry")).length;
   const incidents = arrived.length - entries;
-  if (entries) say(entries === 1 ? "1 new entry" : `${entries} new entries`);
-  else if (incidents) say(incidents === 1 ? "1 new incident" : `${incidents} new incidents`);
+  if (entries) say(ngettext("{n} new entry", "{n} new entries", entries));
+  else if (incidents) say(ngettext("{n} new incident", "{n} new incidents", incidents));
 }
 
 function say(words) {

@@ -29,21 +29,22 @@ function known(name) {
 }
 
 /** Seconds as `1 h 12 m`, at most two units. */
-export function duration(seconds) {
+function duration(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
-  if (whole < MINUTE) return `${whole} s`;
-  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} m`;
-  if (whole < DAY) return pair(Math.floor(whole / HOUR), "h", Math.floor((whole % HOUR) / MINUTE), "m");
-  return pair(Math.floor(whole / DAY), "d", Math.floor((whole % DAY) / HOUR), "h");
-}
-
-function pair(large, largeUnit, small, smallUnit) {
-  return small ? `${large} ${largeUnit} ${small} ${smallUnit}` : `${large} ${largeUnit}`;
+  if (whole < MINUTE) return gettext("{n} s", { n: whole });
+  if (whole < HOUR) return gettext("{n} m", { n: Math.floor(whole / MINUTE) });
+  if (whole < DAY) {
+    const [hours, minutes] = [Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE)];
+    return minutes ? gettext("{hours} h {minutes} m", { hours, minutes }) : gettext("{hours} h", { hours });
+  }
+  const [days, hours] = [Math.floor(whole / DAY), Math.floor((whole % DAY) / HOUR)];
+  return hours ? gettext("{days} d {hours} h", { days, hours }) : gettext("{days} d", { days });
 }
 
 function ago(at, seconds) {
   if (Math.abs(seconds) >= 7 * DAY) return date.format(at);
-  return seconds < 0 ? `in ${duration(-seconds)}` : `${duration(seconds)} ago`;
+  const distance = { duration: duration(Math.abs(seconds)) };
+  return seconds < 0 ? gettext("in {duration}", distance) : gettext("{duration} ago", distance);
 }
 
 const forms = {

@@ -1,0 +1,35 @@
+globalThis.words = {
+  "Connecting": "Verbindet",
+  "Live": "Live",
+  "Live every {seconds} s": "Live alle {seconds} s",
+  "Not live since {moment}, retrying": "Nicht live seit {moment}, neuer Versuch läuft",
+  "Sign in": "Anmelden",
+  "Signed out.": "Abgemeldet.",
+  "The server answered {status}. Nothing was changed.": "Der Server antwortete mit {status}. Nichts wurde geändert.",
+  "The server cannot be reached. Nothing was changed.": "Der Server ist nicht erreichbar. Nichts wurde geändert.",
+  "The server took too long. Reload the page to see what it did.": "Der Server brauchte zu lange. Laden Sie die Seite neu, um zu sehen, was geschehen ist.",
+  "in {duration}": "in {duration}",
+  "{days} d": "{days} T",
+  "{days} d {hours} h": "{days} T {hours} h",
+  "{duration} ago": "vor {duration}",
+  "{hours} h": "{hours} h",
+  "{hours} h {minutes} m": "{hours} h {minutes} min",
+  "{n} change in the list": [
+    "{n} Änderung in der Liste",
+    "{n} Änderungen in der Liste"
+  ],
+  "{n} change, show": [
+    "{n} Änderung, anzeigen",
+    "{n} Änderungen, anzeigen"
+  ],
+  "{n} m": "{n} min",
+  "{n} new entry": [
+    "{n} neuer Eintrag",
+    "{n} neue Einträge"
+  ],
+  "{n} new incident": [
+    "{n} neuer Vorfall",
+    "{n} neue Vorfälle"
+  ],
+  "{n} s": "{n} s"
+};
