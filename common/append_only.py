@@ -2,7 +2,7 @@
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-MESSAGE = "append-only: the timeline is never changed"
+MESSAGE = "append-only: what was written here is never changed"
 
 
 def protect(editor: BaseDatabaseSchemaEditor, table: str) -> None:

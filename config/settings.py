@@ -174,6 +174,7 @@ MIDDLEWARE = [
     "common.headers.on_every_answer",
     "common.health.straight_to_probes",
     "alerts.middleware.straight_to_ingest",
+    "common.origin.remembered",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -183,6 +184,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "people.middleware.known_actor",
+    "people.middleware.refusals_are_recorded",
     "people.middleware.ByMatrix",
     "common.middleware.Refusals",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
@@ -16,7 +18,9 @@ from rest_framework.views import APIView
 
 from common import language
 from common.pages import tried_on
-from people import access, actors
+from people import access, actors, audit
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -42,6 +46,25 @@ def known_actor(get_response: Handler) -> Handler:
             patch_vary_headers(response, ("Accept-Language",))
         if user.is_authenticated and not response.has_header("Cache-Control"):
             response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return middleware
+
+
+def refusals_are_recorded(get_response: Handler) -> Handler:
+    """Tell the audit log of whoever is known and asked for what they may not do, by a page or by the API."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code == 403:
+            shown = getattr(request, "auth", None)  # what REST framework found
+            actor = shown if isinstance(shown, actors.Actor) else getattr(request, "actor", None)
+            match = request.resolver_match
+            if actor is not None and match is not None:
+                try:
+                    audit.refused(f"{request.method} {match.view_name}", by=actor, now=timezone.now())
+                except (OperationalError, InterfaceError) as exc:
+                    logger.warning("a refusal could not be recorded: %s", str(exc).strip())
         return response
 
     return middleware

@@ -181,3 +181,54 @@ class Throttle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.count}"
+
+
+class AuditEvent(models.Model):
+    """One act that matters to who answers for the installation. Written by `audit` alone; triggers refuse any change.
+
+    `object_id` is what the API calls it by: a slug, a number, or an id.
+    """
+
+    seq = models.PositiveBigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    action = models.CharField(max_length=60)  # one of `audit.Action`
+    actor_type = models.CharField(max_length=10)  # as an actor's, or "anonymous"
+    actor_user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    actor_token = models.ForeignKey(Token, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    actor_name = models.CharField(max_length=150)
+    object_kind = models.CharField(max_length=40, blank=True)
+    object_id = models.CharField(max_length=200, blank=True)
+    object_name = models.CharField(max_length=300, blank=True)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    address = models.CharField(max_length=64, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("-seq",)
+        indexes: ClassVar = [
+            # what one person did, newest first
+            models.Index(fields=["actor_user", "-seq"], name="audit_by_actor"),
+            # what was done to one object, newest first
+            models.Index(fields=["object_kind", "object_id", "-seq"], name="audit_by_object"),
+            # one kind of act, newest first
+            models.Index(fields=["action", "-seq"], name="audit_by_action"),
+            # a span of days
+            models.Index(fields=["at"], name="audit_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.seq} {self.action}"
+
+
+class AuditHead(models.Model):
+    """The end of the one chain of audit events, and the lock of who appends to it."""
+
+    last_seq = models.PositiveBigIntegerField(default=0)
+    last_hash = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return f"#{self.last_seq}"

@@ -18,7 +18,7 @@ from common import append_only, pulse
 from people.models import Team, User
 from tests import make
 
-APPEND_ONLY = ("incidents_entry",)
+APPEND_ONLY = ("incidents_entry", "people_auditevent")
 
 Api = Callable[..., APIClient]
 
@@ -54,7 +54,11 @@ def _a_flush_spares_nothing_and_brings_back_the_start() -> Iterator[None]:
         with connection.schema_editor() as editor:
             for table in APPEND_ONLY:
                 append_only.protect(editor, table)
-            for migration in ("people.migrations.0002_vocabulary", "incidents.migrations.0003_counter"):
+            for migration in (
+                "people.migrations.0002_vocabulary",
+                "people.migrations.0005_audit_log_is_append_only",
+                "incidents.migrations.0003_counter",
+            ):
                 importlib.import_module(migration).write(apps, editor)
 
     patch = pytest.MonkeyPatch()
