@@ -38,7 +38,7 @@ test-all: ## the tests on PostgreSQL and Redis of their own, then the browser, A
 prove: ## kill, stop and flood what runs, at full size, on both databases: writes evidence/*.json (some 25 minutes)
 	$(LAUNCH) prove $(ARGS)
 
-bench: ## measure engine and streams on both databases: writes bench/results.json; ARGS=engine for one of them
+bench: ## measure what is promised, on both databases: writes bench/results.json; ARGS="ingest --on postgresql" for some of it
 	$(LAUNCH) bench $(ARGS)
 
 screenshots: ## walk the main path in a real browser, and photograph its steps into docs/screenshots
