@@ -16,8 +16,9 @@ from django.utils.text import slugify
 from alerts.models import Integration
 from common.errors import Invalid, VersionMoved
 from common.text import shortened, storable
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 from people.models import Team
 
 _TRUSTED_FOR = 5.0  # seconds that a token's integration is remembered by a process
@@ -47,6 +48,8 @@ def create(
         token_hash=Integration.hash_of(token),
         token_hint=token[:8],
     )
+    told = audit.values(integration, ("name", "kind", "team", "token_hint"))
+    audit.record(Action.INTEGRATION_ADDED, integration, by=by, now=now, after=told)
     return integration, token
 
 
@@ -62,7 +65,7 @@ def change(
     if version is not None and version != integration.version:
         raise VersionMoved(f"{integration} was changed by somebody else.")
     wanted = {name: shortened(storable(v), 100) if isinstance(v, str) else v for name, v in changes.items()}
-    different = {name: value for name, value in wanted.items() if getattr(integration, name) != value}
+    before, different = audit.differences(integration, wanted)
     if not different:
         return False
     if different.get("name") == "":
@@ -71,6 +74,7 @@ def change(
         setattr(integration, name, value)
     integration.version += 1
     integration.save()
+    audit.record(Action.INTEGRATION_CHANGED, integration, by=by, now=now, before=before, after=different)
     transaction.on_commit(forget)
     return True
 
@@ -80,9 +84,11 @@ def rotate(integration: Integration, *, by: Actor, now: datetime) -> str:
     """A new token; the old one stops within five seconds."""
     access.require(by, access.Act.ADMINISTER)
     token = Integration.new_token()
+    before, after = {"token_hint": integration.token_hint}, {"token_hint": token[:8]}
     integration.token_hash, integration.token_hint = Integration.hash_of(token), token[:8]
     integration.version += 1
     integration.save(update_fields=["token_hash", "token_hint", "version", "updated_at"])
+    audit.record(Action.INTEGRATION_ROTATED, integration, by=by, now=now, before=before, after=after)
     transaction.on_commit(forget)
     return token
 

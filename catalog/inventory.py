@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,8 +12,9 @@ from django.utils.text import slugify
 from catalog.models import Model, Service
 from common.errors import Invalid, VersionMoved
 from common.text import storable
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 from people.models import Team
 
 Thing = TypeVar("Thing", Service, Model)
@@ -40,6 +41,8 @@ def add_service(
     access.require(by, access.Act.MANAGE, team)
     service = _add(Service, name, slug, team=team, tier=tier)
     service.depends_on.set(depends_on or [])
+    told = {**audit.values(service, ("name", "slug", "team", "tier")), "depends_on": _named(depends_on or [])}
+    audit.record(Action.SERVICE_ADDED, service, by=by, now=now, after=told)
     return service
 
 
@@ -49,7 +52,10 @@ def add_model(
 ) -> Model:
     """A new model: for a manager of its team, which is the service's where none is named."""
     access.require(by, access.Act.MANAGE, team or (service.team if service else None))
-    return _add(Model, name, slug, service=service, team=team)
+    model = _add(Model, name, slug, service=service, team=team)
+    told = audit.values(model, ("name", "slug", "service", "team"))
+    audit.record(Action.MODEL_ADDED, model, by=by, now=now, after=told)
+    return model
 
 
 @transaction.atomic
@@ -69,7 +75,8 @@ def change(
         key: storable(value).strip() if isinstance(value, str) else value for key, value in changes.items()
     }
     depends_on = wanted.pop("depends_on", None)
-    different = {key: value for key, value in wanted.items() if getattr(thing, key) != value}
+    before, different = audit.differences(thing, wanted)
+    told = dict(different)
     relinked = isinstance(thing, Service) and depends_on is not None and set(depends_on) != set(thing.depends_on.all())
     if not different and not relinked:
         return False
@@ -80,12 +87,19 @@ def change(
     if isinstance(thing, Service) and relinked:
         if thing in depends_on:
             raise Invalid("A service does not depend on itself.", errors=[("depends_on", "Not on itself.")])
+        before["depends_on"], told["depends_on"] = _named(thing.depends_on.all()), _named(depends_on)
         thing.depends_on.set(depends_on)
     for key, value in different.items():
         setattr(thing, key, value)
     thing.version += 1
     thing.save()
+    action = Action.SERVICE_CHANGED if isinstance(thing, Service) else Action.MODEL_CHANGED
+    audit.record(action, thing, by=by, now=now, before=before, after=told)
     return True
+
+
+def _named(services: Iterable[Service]) -> list[str]:
+    return sorted(service.name for service in services)
 
 
 def _add(model: type[Thing], name: str, slug: str, **fields: Any) -> Thing:

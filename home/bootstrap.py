@@ -12,7 +12,7 @@ from django.db import transaction
 from alerts import integrations
 from alerts.models import Integration
 from common.errors import Invalid
-from people import actors, tokens
+from people import actors, directory, tokens
 from people.models import Discipline, Membership, Team, Token, User
 
 _TOKEN = "bootstrap"
@@ -25,8 +25,8 @@ def bootstrap(*, now: datetime, rotate: bool = False) -> dict[str, Any]:
 
     `rotate` issues new tokens, never a new password. Raises Invalid for an admin's password that is too short.
     """
-    admin, password = _admin()
-    team = _team(admin)
+    admin, password = _admin(now)
+    team = _team(admin, now)
     integration, webhook_token = _integration(team, rotate, now)
     return {
         "url": settings.ENV.public_url,
@@ -37,7 +37,7 @@ def bootstrap(*, now: datetime, rotate: bool = False) -> dict[str, Any]:
     }
 
 
-def _admin() -> tuple[User, str | None]:
+def _admin(now: datetime) -> tuple[User, str | None]:
     """The first admin, and the password if it was set just now."""
     known = User.objects.filter(is_admin=True, is_active=True).order_by("id").first()
     if known is not None:
@@ -45,17 +45,24 @@ def _admin() -> tuple[User, str | None]:
     password = settings.ENV.admin_password or secrets.token_urlsafe(15)
     if len(password) < 12:
         raise Invalid("BURNLINE_ADMIN_PASSWORD needs at least 12 characters.")
-    admin = User.objects.create_user(settings.ENV.admin_email, "Admin", password, is_admin=True)
-    admin.discipline = Discipline.objects.filter(slug="sre").first()
-    admin.save(update_fields=["discipline"])
+    admin = directory.add_user(
+        settings.ENV.admin_email,
+        "Admin",
+        by=actors.SYSTEM,
+        now=now,
+        password=password,
+        discipline=Discipline.objects.filter(slug="sre").first(),
+        is_admin=True,
+    )
     return admin, password
 
 
-def _team(admin: User) -> Team:
+def _team(admin: User, now: datetime) -> Team:
     team = Team.objects.order_by("id").first()
     if team is None:
-        team = Team.objects.create(slug="platform", name="Platform")
-        Membership.objects.create(team=team, user=admin, role=Membership.Role.MANAGER)
+        team = directory.add_team("Platform", by=actors.SYSTEM, now=now, slug="platform")
+        manages = {team: Membership.Role.MANAGER.value}
+        directory.change_user(admin, {}, by=actors.SYSTEM, now=now, memberships=manages)
     return team
 
 

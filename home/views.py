@@ -27,7 +27,8 @@ def quarantine_list(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def quarantine_retry(request: SignedInRequest) -> HttpResponse:
-    again = workload.retry(request.POST.get("kind", ""), request.POST.get("pk", ""), by=request.actor)
+    kind, pk = request.POST.get("kind", ""), request.POST.get("pk", "")
+    again = workload.retry(kind, pk, by=request.actor, now=timezone.now())
     if again:
         messages.success(request, f"{again} will be tried again within seconds.")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from common import backlog, work
-from people import access
+from people import access, audit
 from people.actors import Actor
 
 logger = logging.getLogger(__name__)
@@ -63,22 +62,21 @@ def of_all_kinds(now: datetime) -> list[Kind]:
     )
 
 
-def retry(label: str, pk: str, *, by: Actor) -> int:
+@transaction.atomic
+def retry(label: str, pk: str, *, by: Actor, now: datetime) -> int:
     """Give what was given up of this kind, or one piece of it, another row of attempts. How many there were: none where
     somebody did so before. Raises Http404 for what there is not."""
     access.require(by, access.Act.ADMINISTER)
     model = next((model for model in work.kinds() if model._meta.label_lower == label), None)
     if model is None:
         raise Http404(f"There is no work of the kind {label}.")
-    again = _retried(_one(model, pk) if pk else _quarantined(model))
+    rows = _one(model, pk) if pk else _quarantined(model)
+    again = sum(work.retry(row) for row in rows)
     if again:
+        about = audit.Thing("work", f"{label}:{pk}" if pk else label, str(model._meta.verbose_name_plural))
+        audit.record(audit.Action.WORK_RETRIED, about, by=by, now=now, after={"pieces": again})
         logger.info("%s has %d of %s tried again%s.", by.name, again, label, f": {pk}" if pk else "")
     return again
-
-
-@transaction.atomic
-def _retried(rows: Iterable[work.DueWork]) -> int:
-    return sum(work.retry(row) for row in rows)
 
 
 def _one(model: type[work.DueWork], pk: str) -> QuerySet[Any]:

@@ -13,8 +13,9 @@ from common.errors import Invalid, VersionMoved
 from common.text import storable, storable_json
 from incidents import moments, sizes, timeline
 from incidents.models import Entry, Incident
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 
 CHANGEABLE = (
     *("title", "summary", "severity", "kind", "service", "team", "model", "labels", "links"),
@@ -22,6 +23,11 @@ CHANGEABLE = (
 )
 MOMENTS = moments.NAMES
 _FOR_MANAGERS = ("is_private", "is_drill", *MOMENTS)
+# What also concerns who answers for the installation: who sees it, and what its figures say.
+_FOR_AUDIT = {
+    Action.INCIDENT_PRIVACY_CHANGED: ("is_private",),
+    Action.INCIDENT_MOMENTS_CORRECTED: ("is_drill", *MOMENTS),
+}
 
 
 @transaction.atomic
@@ -45,7 +51,7 @@ def change(
     if version is not None and version != incident.version:
         raise VersionMoved(f"{incident} was changed by somebody else.")
     cleaned = {name: _clean(value) for name, value in changes.items()}
-    different = {name: value for name, value in cleaned.items() if getattr(incident, name) != value}
+    before, different = audit.differences(incident, cleaned)
     if not different:
         return False
     if any(name in _FOR_MANAGERS for name in different) or ("team" in different and incident.is_private):
@@ -62,6 +68,10 @@ def change(
     incident.version += 1
     incident.updated_at = now
     timeline.append(drafts, now=now)
+    for action, names in _FOR_AUDIT.items():
+        if changed := [name for name in names if name in different]:
+            told = [{name: _shown(values[name]) for name in changed} for values in (before, different)]
+            audit.record(action, incident, by=by, now=now, before=told[0], after=told[1])
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -13,6 +14,8 @@ from common.errors import DomainError, Invalid
 from common.text import shortened, storable
 from notifications.channels import CHANNELS
 from notifications.models import ContactMethod
+from people import actors, audit
+from people.audit import Action
 from people.models import User
 
 EMAIL = "email"
@@ -101,6 +104,7 @@ def add(
         position=max((method.position for method in known), default=-1) + 1,
         created_at=now,
     )
+    _record(Action.METHOD_ADDED, method, now, after=_told(method))
     return method, made
 
 
@@ -109,10 +113,12 @@ def rename(method: ContactMethod, label: str) -> None:
     method.save(update_fields=["label"])
 
 
-def switch(method: ContactMethod, *, on: bool) -> None:
+@transaction.atomic
+def switch(method: ContactMethod, *, on: bool, now: datetime) -> None:
     """Use it, or leave it alone for a while."""
+    if ContactMethod.objects.filter(pk=method.pk, is_active=not on).update(is_active=on):
+        _record(Action.METHOD_CHANGED, method, now, before={"is_active": not on}, after={"is_active": on})
     method.is_active = on
-    method.save(update_fields=["is_active"])
 
 
 @transaction.atomic
@@ -127,9 +133,20 @@ def move(method: ContactMethod, by: int) -> None:
             ContactMethod.objects.filter(pk=each.pk).update(position=position)
 
 
-def remove(method: ContactMethod) -> None:
+@transaction.atomic
+def remove(method: ContactMethod, *, now: datetime) -> None:
     """Forget it, with its address. What it brought stays written down, with as much of the address as may be shown."""
+    _record(Action.METHOD_REMOVED, method, now, before=_told(method))
     method.delete()
+
+
+def _record(action: Action, method: ContactMethod, now: datetime, **told: dict[str, Any]) -> None:
+    """Only its owner changes a contact method, signed in as themselves."""
+    audit.record(action, method, by=actors.person(method.user), now=now, **told)
+
+
+def _told(method: ContactMethod) -> dict[str, Any]:
+    return {"channel": label_of(method.kind), **audit.values(method, ("label", "hint"))}
 
 
 def _locked(user: User) -> list[ContactMethod]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
 
@@ -19,6 +19,8 @@ from common.text import shortened, storable
 from notifications import methods
 from notifications.channels import Action, Priority
 from notifications.models import ContactMethod, Delivery, Message
+from people import access, audit
+from people.actors import Actor
 from people.models import User
 
 PATIENCE = timedelta(seconds=60)  # with one method, before the next one has its turn
@@ -92,12 +94,15 @@ def enqueue(
     return message
 
 
-def send_again(message: Message, *, now: datetime) -> Message:
+@transaction.atomic
+def send_again(message: Message, *, by: Actor, now: datetime) -> Message:
     """A further message with the same words, for one that failed; once for each. Its actions go with it as long as
     their links live; afterwards only the link to what it is about. Raises NotFailed."""
+    access.require(by, access.Act.ADMINISTER)
     if message.state != Message.State.FAILED:
         raise NotFailed("Only what failed is sent again: this one was not lost.")
-    return enqueue(
+    was_repeated = Message.objects.filter(key=again_key(message)).exists()
+    again = enqueue(
         key=again_key(message),
         to=message.user,
         kind=Message.Kind(message.kind),
@@ -109,6 +114,10 @@ def send_again(message: Message, *, now: datetime) -> Message:
         priority=cast(Priority, message.priority),
         now=now,
     )
+    if not was_repeated:
+        about = audit.Thing("message", str(message.pk), message.subject)
+        audit.record(audit.Action.MESSAGE_RETRIED, about, by=by, now=now, after={"to": message.user.name})
+    return again
 
 
 def again_key(message: Message) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages as notes
-from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -77,7 +76,7 @@ def contact_method_move(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def contact_method_switch(request: SignedInRequest, pk: int) -> HttpResponse:
     method = method_for(request.user, pk)
-    methods.switch(method, on=request.POST.get("on") == "yes")
+    methods.switch(method, on=request.POST.get("on") == "yes", now=timezone.now())
     return _back(method)
 
 
@@ -85,7 +84,7 @@ def contact_method_remove(request: SignedInRequest, pk: int) -> HttpResponse:
     """A question first: the address is forgotten, and cannot be brought back."""
     method = method_for(request.user, pk)
     if request.method == "POST":
-        methods.remove(method)
+        methods.remove(method, now=timezone.now())
         notes.success(request, f"“{method}” is removed.")
         return redirect("contact-methods")
     others = [route for route in methods.routes(request.user) if route.method != method]
@@ -136,6 +135,5 @@ def message_detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
 @require_POST
 def message_again(request: SignedInRequest, pk: UUID) -> HttpResponse:
     message = message_for(pk)
-    with transaction.atomic():
-        again = outbox.send_again(message, now=timezone.now())
+    again = outbox.send_again(message, by=request.actor, now=timezone.now())
     return redirect(again)

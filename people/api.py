@@ -100,7 +100,9 @@ class OneTeam(rest.Resource[Team]):
         team = get_object_or_404(Team, slug=slug)
         version = etags.expected(request, team.version)
         with etags.moved_tells(lambda: self.get_serializer(team).data):
-            directory.change(team, self.taken(shapes.TeamChange), by=actor_of(request), version=version)
+            directory.change(
+                team, self.taken(shapes.TeamChange), by=actor_of(request), now=timezone.now(), version=version
+            )
         return etags.answer(request, self.get_serializer(team).data, team.version)
 
 
@@ -130,7 +132,7 @@ class OneDiscipline(rest.Resource[Discipline]):
     @extend_schema(request=shapes.DisciplineChange, responses=shapes.DisciplineOut)
     def patch(self, request: Request, slug: str) -> Response:
         discipline = get_object_or_404(Discipline, slug=slug)
-        directory.change(discipline, self.taken(shapes.DisciplineChange), by=actor_of(request))
+        directory.change(discipline, self.taken(shapes.DisciplineChange), by=actor_of(request), now=timezone.now())
         return Response(self.get_serializer(discipline).data)
 
 
@@ -159,7 +161,7 @@ class OneRole(rest.Resource[Role]):
     @extend_schema(request=shapes.RoleChange, responses=shapes.RoleOut)
     def patch(self, request: Request, slug: str) -> Response:
         role = get_object_or_404(Role, slug=slug)
-        directory.change(role, self.taken(shapes.RoleChange), by=actor_of(request))
+        directory.change(role, self.taken(shapes.RoleChange), by=actor_of(request), now=timezone.now())
         return Response(self.get_serializer(role).data)
 
 

@@ -15,8 +15,9 @@ from django.utils.text import slugify
 
 from common.errors import DomainError, Invalid, VersionMoved
 from common.text import storable
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 from people.models import Discipline, Membership, Role, Team, User
 
 Named = TypeVar("Named", Team, Discipline, Role)
@@ -62,6 +63,8 @@ def add_user(
     user.set_password(password)
     _save_user(user)
     _set_memberships(user, memberships or {})
+    told = audit.values(user, ("name", "email", "discipline", "time_zone", "is_admin"))
+    audit.record(Action.PERSON_ADDED, user, by=by, now=now, after={**told, **_told_roles(memberships or {})})
     return user
 
 
@@ -86,8 +89,9 @@ def change_user(
     user.refresh_from_db()
     if version is not None and version != user.version:
         raise VersionMoved(f"{user.name} was changed by somebody else.")
-    different = {name: value for name, value in _checked(changes).items() if getattr(user, name) != value}
-    moved = memberships is not None and _teams(user) != {team.pk: role for team, role in memberships.items()}
+    before, different = audit.differences(user, _checked(changes))
+    held = {membership.team: membership.role for membership in user.memberships.select_related("team")}
+    moved = memberships is not None and held != dict(memberships)
     if not different and not moved:
         return False
     was_admin = user.is_admin and user.is_active
@@ -99,29 +103,39 @@ def change_user(
     _save_user(user)
     if memberships is not None and moved:
         _set_memberships(user, memberships)
+        before, different = {**before, **_told_roles(held)}, {**different, **_told_roles(memberships)}
+    _record_change(user, before, different, by, now)
     return True
 
 
+@transaction.atomic
 def add_team(name: str, *, by: Actor, now: datetime, slug: str = "") -> Team:
     access.require(by, access.Act.ADMINISTER)
-    return _add(Team, name, slug)
+    return _recorded(_add(Team, name, slug), by, now)
 
 
+@transaction.atomic
 def add_discipline(name: str, *, by: Actor, now: datetime, slug: str = "") -> Discipline:
     """A further discipline, after those there are."""
     access.require(by, access.Act.ADMINISTER)
-    return _add(Discipline, name, slug, position=_next_position(Discipline))
+    return _recorded(_add(Discipline, name, slug, position=_next_position(Discipline)), by, now)
 
 
+@transaction.atomic
 def add_role(name: str, *, by: Actor, now: datetime, slug: str = "", is_exclusive: bool = False) -> Role:
     """A further role, after those there are."""
     access.require(by, access.Act.ADMINISTER)
-    return _add(Role, name, slug, position=_next_position(Role), is_exclusive=is_exclusive)
+    return _recorded(_add(Role, name, slug, position=_next_position(Role), is_exclusive=is_exclusive), by, now)
 
 
 @transaction.atomic
 def change(
-    named: Team | Discipline | Role, changes: Mapping[str, Any], *, by: Actor, version: int | None = None
+    named: Team | Discipline | Role,
+    changes: Mapping[str, Any],
+    *,
+    by: Actor,
+    now: datetime,
+    version: int | None = None,
 ) -> bool:
     """Rename a team, discipline or role, or place it elsewhere; its slug stays. False when nothing differs."""
     access.require(by, access.Act.ADMINISTER)
@@ -130,7 +144,7 @@ def change(
     named.refresh_from_db()
     if isinstance(named, Team) and version is not None and version != named.version:
         raise VersionMoved(f"{named} was changed by somebody else.")
-    different = {key: value for key, value in _checked(changes).items() if getattr(named, key) != value}
+    before, different = audit.differences(named, _checked(changes))
     if not different:
         return False
     for key, value in different.items():
@@ -138,7 +152,36 @@ def change(
     if isinstance(named, Team):
         named.version += 1
     named.save()
+    audit.record(_CHANGED[model], named, by=by, now=now, before=before, after=different)
     return True
+
+
+_ADDED = {Team: Action.TEAM_ADDED, Discipline: Action.DISCIPLINE_ADDED, Role: Action.ROLE_ADDED}
+_CHANGED = {Team: Action.TEAM_CHANGED, Discipline: Action.DISCIPLINE_CHANGED, Role: Action.ROLE_CHANGED}
+
+
+def _recorded(named: Named, by: Actor, now: datetime) -> Named:
+    audit.record(_ADDED[type(named)], named, by=by, now=now, after=audit.values(named, ("name", "slug")))
+    return named
+
+
+def _record_change(user: User, before: Mapping[str, Any], after: Mapping[str, Any], by: Actor, now: datetime) -> None:
+    """One event for what somebody is, one for what they may do, and one for whether they may come in at all."""
+    rights = {name for name in after if name in ("is_admin", "teams")}
+    standing = {"is_active"} & set(after)
+    back = Action.PERSON_REACTIVATED if after.get("is_active") else Action.PERSON_DEACTIVATED
+    for action, names in (
+        (Action.PERSON_CHANGED, set(after) - rights - standing),
+        (Action.PERSON_ROLE_CHANGED, rights),
+        (back, standing),
+    ):
+        if names:
+            told = ({name: values[name] for name in after if name in names} for values in (before, after))
+            audit.record(action, user, by=by, now=now, before=next(told), after=next(told))
+
+
+def _told_roles(memberships: Mapping[Team, str]) -> dict[str, Any]:
+    return {"teams": {team.name: role for team, role in sorted(memberships.items(), key=lambda each: each[0].name)}}
 
 
 def _add(model: type[Named], name: str, slug: str, **fields: Any) -> Named:
@@ -181,10 +224,6 @@ def _set_memberships(user: User, memberships: Mapping[Team, str]) -> None:
     for team, role in memberships.items():
         Membership.objects.update_or_create(user=user, team=team, defaults={"role": role})
     user.__dict__.pop("_roles", None)  # what access.right_of remembers
-
-
-def _teams(user: User) -> dict[int, str]:
-    return dict(user.memberships.values_list("team_id", "role"))
 
 
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:

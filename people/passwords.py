@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -10,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from common.errors import Invalid
-from people import access
+from people import access, audit
 from people.actors import Actor
 from people.models import User
 
@@ -30,7 +31,7 @@ def check(password: str, user: User | None = None) -> None:
 
 
 @transaction.atomic
-def change(user: User, password: str, *, by: Actor) -> None:
+def change(user: User, password: str, *, by: Actor, now: datetime) -> None:
     """Every session of theirs ends, but one whose hash the caller renews. Raises Invalid, Forbidden."""
     if by.user != user:
         access.require(by, access.Act.ADMINISTER)
@@ -38,3 +39,4 @@ def change(user: User, password: str, *, by: Actor) -> None:
     user.set_password(password)
     User.objects.filter(pk=user.pk).update(password=user.password, version=F("version") + 1)
     user.refresh_from_db(fields=["version"])
+    audit.record(audit.Action.PASSWORD_CHANGED, user, by=by, now=now)

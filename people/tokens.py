@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db import transaction
+
 from common.errors import Forbidden, Invalid
 from common.text import storable
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 from people.models import Token, User
 
 _ACT = {"read": access.Act.READ, "write": access.Act.RESPOND, "admin": access.Act.ADMINISTER}
 
 
+@transaction.atomic
 def issue(
     owner: User,
     name: str,
@@ -53,6 +57,8 @@ def issue(
         created_at=now,
         expires_at=expires_at,
     )
+    told = {"owner": owner.name, **audit.values(token, ("hint", "scopes", "expires_at"))}
+    audit.record(Action.TOKEN_ISSUED, token, by=by, now=now, after=told)
     return token, secret
 
 
@@ -61,10 +67,14 @@ def scopes_of(actor: Actor) -> list[str]:
     return [str(scope) for scope in Token.Scope if access.can(actor, _ACT[scope])]
 
 
+@transaction.atomic
 def revoke(token: Token, *, by: Actor, now: datetime) -> bool:
     """End a token at once and for good: one's own, or as an administrator anybody's. False when it had ended."""
     if by.user != token.owner:
         access.require(by, access.Act.ADMINISTER)
     ended = Token.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now)
     token.refresh_from_db()
+    if ended:
+        told = {"owner": token.owner.name, **audit.values(token, ("hint", "scopes", "expires_at"))}
+        audit.record(Action.TOKEN_REVOKED, token, by=by, now=now, before=told)
     return bool(ended)

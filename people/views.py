@@ -78,7 +78,7 @@ def account(request: SignedInRequest) -> HttpResponse:
     about = AccountForm(None if changes_password else request.POST or None, user=user)
     password = PasswordForm(user, request.POST if changes_password else None)
     if password.is_valid():
-        passwords.change(user, password.cleaned_data["new_password1"], by=request.actor)
+        passwords.change(user, password.cleaned_data["new_password1"], by=request.actor, now=timezone.now())
         update_session_auth_hash(request, user)
         messages.success(request, "The password is changed. Your other sessions have ended.")
         return redirect("account")
@@ -179,7 +179,7 @@ def _change(request: SignedInRequest, person: User, form: PersonForm) -> None:
         version=form.cleaned_data["version"],
     )
     if password:
-        passwords.change(person, password, by=request.actor)
+        passwords.change(person, password, by=request.actor, now=timezone.now())
         if person == request.user:
             update_session_auth_hash(request, person)
 

@@ -15,8 +15,9 @@ from django.utils.text import slugify
 from catalog.models import Model, Service
 from common.errors import Invalid, VersionMoved
 from common.text import storable, storable_json
-from people import access
+from people import access, audit
 from people.actors import Actor
+from people.audit import Action
 from slos.budget import Calendar, Window
 from slos.decimals import to_decimal_string
 from slos.models import Slo
@@ -66,9 +67,11 @@ def create(
         raise SlugTaken("An SLO cannot have the slug new.", errors=[("slug", "Taken by a page.")])
     try:
         with transaction.atomic():
-            return Slo.objects.create(slug=slug, **fields)
+            slo = Slo.objects.create(slug=slug, **fields)
     except IntegrityError as exc:
         raise SlugTaken(f"There is an SLO with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
+    audit.record(Action.SLO_ADDED, slo, by=by, now=now, after=audit.values(slo, fields))
+    return slo
 
 
 @transaction.atomic
@@ -83,7 +86,7 @@ def change(slo: Slo, changes: Mapping[str, Any], *, by: Actor, now: datetime, ve
     access.require(by, access.Act.MANAGE, slo.service.team)
     if version is not None and version != slo.version:
         raise VersionMoved(f"{slo} was changed by somebody else.")
-    different = {key: value for key, value in _columns(changes).items() if getattr(slo, key) != value}
+    before, different = audit.differences(slo, _columns(changes))
     if not different:
         return False
     if "service" in different:
@@ -92,6 +95,7 @@ def change(slo: Slo, changes: Mapping[str, Any], *, by: Actor, now: datetime, ve
         setattr(slo, key, value)
     slo.version += 1
     slo.save(update_fields=[*different, "version", "updated_at"])
+    audit.record(Action.SLO_CHANGED, slo, by=by, now=now, before=before, after=different)
     return True
 
 

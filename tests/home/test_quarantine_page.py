@@ -124,7 +124,7 @@ def test_only_admins_see_it_or_may_retry(bob: User, source: Integration) -> None
     assert "Work</a>" not in page(bob, "/settings/people/")
     assert FanOut.objects.get().state == "quarantined"
     with pytest.raises(Exception, match="administrator"):
-        workload.retry("alerts.fanout", "", by=person(bob))
+        workload.retry("alerts.fanout", "", by=person(bob), now=NOW)
 
 
 def test_many_stuck_ones_are_cut_short_and_cost_no_more(admin: User, source: Integration, monkeypatch: Any) -> None:

@@ -322,8 +322,8 @@ def test_what_was_removed_or_switched_off_meanwhile_is_not_used(alice: User, pro
     off = method(alice, provider, "/off")
     method(alice, provider, "/good")
     message = told(alice)
-    methods.remove(removed)
-    methods.switch(off, on=False)
+    methods.remove(removed, now=NOW)
+    methods.switch(off, on=False, now=NOW)
 
     due.run_all_due(Delivery)
 

@@ -230,7 +230,7 @@ def test_a_test_goes_by_that_method_alone_even_where_it_is_off(
 ) -> None:
     methods.add(alice, "webhook", provider.url("/first"), now=NOW)
     method, _ = methods.add(alice, "webhook", provider.url("/second"), now=NOW)
-    methods.switch(method, on=False)
+    methods.switch(method, on=False, now=NOW)
 
     browser.post(f"{LIST}{method.pk}/test/")
     due.run_all_due(Delivery)

@@ -14,7 +14,7 @@ from notifications import methods, outbox
 from notifications.channels import Action
 from notifications.models import Delivery, Message
 from people.models import User
-from tests.make import NOW
+from tests.make import NOW, SYSTEM
 
 SLACK = "https://hooks.slack.com/services/T000/B000/{}"
 
@@ -79,7 +79,7 @@ def test_who_has_no_methods_gets_mail_at_their_account(alice: User, with_mail: N
 @pytest.mark.django_db
 def test_who_has_switched_all_off_gets_mail_at_their_account(alice: User, with_mail: None) -> None:
     method, _ = methods.add(alice, "slack", SLACK.format("one"), now=NOW)
-    methods.switch(method, on=False)
+    methods.switch(method, on=False, now=NOW)
 
     assert tell(alice).deliveries.get().is_to_account
 
@@ -115,9 +115,9 @@ def test_what_failed_is_sent_again_once_with_the_same_words(alice: User) -> None
     failed = tell(alice, actions=[Action("I'm in", "https://burnline.example.com/answer/x/")])
     methods.add(alice, "slack", SLACK.format("one"), now=NOW)
 
-    again = outbox.send_again(failed, now=NOW)
+    again = outbox.send_again(failed, by=SYSTEM, now=NOW)
 
-    assert outbox.send_again(failed, now=NOW) == again != failed
+    assert outbox.send_again(failed, by=SYSTEM, now=NOW) == again != failed
     assert (again.subject, again.text, again.actions) == (
         failed.subject,
         failed.text,
@@ -130,8 +130,8 @@ def test_what_failed_is_sent_again_once_with_the_same_words(alice: User) -> None
 def test_links_that_are_dead_are_not_sent_again_however_often_it_was_repeated(alice: User) -> None:
     action = Action("I'm in", "https://burnline.example.com/answer/x/")
     failed = tell(alice, actions=[action], url="https://burnline.example.com/incidents/1/")
-    in_time = outbox.send_again(failed, now=NOW + timedelta(hours=23))
-    too_late = outbox.send_again(in_time, now=NOW + timedelta(hours=25))
+    in_time = outbox.send_again(failed, by=SYSTEM, now=NOW + timedelta(hours=23))
+    too_late = outbox.send_again(in_time, by=SYSTEM, now=NOW + timedelta(hours=25))
 
     assert in_time.actions == [list(action)]
     assert too_late.actions == []
