@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from common import etags, rest
 from common.errors import Invalid, VersionMoved
-from incidents import fields, filters, lifecycle, overview, responding
+from incidents import fields, filters, lifecycle, marking, overview, responding
 from incidents import serializers as shapes
 from incidents.access import incident_for
 from incidents.models import Entry, Incident, Responder
@@ -126,6 +126,22 @@ class Timeline(rest.Resource[Entry]):
             amends=given.get("amends"),
         )
         return Response(self.get_serializer(entry).data, status=201 if is_new else 200)
+
+
+class MarkEntry(rest.Resource[Entry]):
+    """Put a star on an entry, for the postmortem, or take it away. Harmless where it is so already."""
+
+    serializer_class = shapes.EntryOut
+    queryset = Entry.objects.none()
+
+    @extend_schema(request=shapes.MarkIn, responses=shapes.EntryOut)
+    def post(self, request: Request, number: int, seq: int) -> Response:
+        actor = actor_of(request)
+        incident = incident_for(actor, number)
+        entry = get_object_or_404(incident.entries.exclude(kind=Entry.Kind.MARKED), seq=min(seq, 2**31 - 1))
+        is_marked = self.taken(shapes.MarkIn)["marked"]
+        marking.mark(incident, entry.seq, by=actor, now=timezone.now(), is_marked=is_marked)
+        return Response(self.get_serializer(entry).data)
 
 
 class Responders(rest.Resource[Responder]):

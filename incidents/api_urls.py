@@ -10,6 +10,11 @@ urlpatterns = [
     path("incidents/<int:number>/", api.OneIncident.as_view(), name="api-incident-detail"),
     path("incidents/<int:number>/status/", api.IncidentStatus.as_view(), name="api-incident-status"),
     path("incidents/<int:number>/timeline/", api.Timeline.as_view(), name="api-incident-timeline"),
+    path(
+        "incidents/<int:number>/timeline/<int:seq>/mark/",
+        api.MarkEntry.as_view(),
+        name="api-incident-timeline-mark",
+    ),
     path("incidents/<int:number>/responders/", api.Responders.as_view(), name="api-incident-responders"),
     path(
         "incidents/<int:number>/responders/<int:pk>/leave/",

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Model, Service
 from common import years
@@ -154,7 +155,8 @@ class NoteForm(Form):
         required=False,
         widget=forms.RadioSelect,
     )
-    text = forms.CharField(max_length=50_000, widget=forms.Textarea, error_messages={"required": "Write something."})
+    text = forms.CharField(max_length=50_000, widget=forms.Textarea, error_messages={"required": _("Write something.")})
+    amends = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
 
     def clean_kind(self) -> str:
         return self.cleaned_data["kind"] or Entry.Kind.NOTE
@@ -169,6 +171,34 @@ class StatusForm(Form):
     merged_into = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Incident number")
 
 
+class ResolveForm(Form):
+    """What is asked of who resolves. Where somebody mitigated it, that was the end of the impact."""
+
+    impact_ended_at = Moment(
+        required=False,
+        label=_("The impact ended"),
+        help_text=_("In your zone. From it follows what the incident burned."),
+    )
+    note = forms.CharField(
+        required=False,
+        max_length=50_000,
+        label=_("What made it stop"),
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+        help_text=_("And how one can tell that it is over. It stands in the timeline."),
+    )
+
+    def __init__(self, *args: Any, incident: Incident, now: datetime, **kwargs: Any) -> None:
+        kwargs["initial"] = {"impact_ended_at": now.replace(microsecond=0)}
+        super().__init__(*args, **kwargs)
+        if incident.mitigated_at is not None:
+            del self.fields["impact_ended_at"]
+
+
+class MarkForm(Form):
+    seq = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    marked = forms.BooleanField(required=False)
+
+
 class SeverityForm(Form):
     severity = forms.ChoiceField(choices=Incident.Severity.choices)
 
@@ -178,9 +208,16 @@ class RoleForm(Form):
     user = PersonField(empty_label="Who?", label="Person")
 
 
-class ResponderForm(Form):
-    user = PersonField(empty_label="Who?", label="Person")
-    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False, empty_label="Their own")
+class AskForm(Form):
+    """Somebody is asked to come; with a role, they hold it from now on."""
+
+    user = PersonField(empty_label=_("Who?"), label=_("Person"))
+    role = forms.ModelChoiceField(
+        Role.objects.all(), required=False, to_field_name="slug", empty_label=_("No role"), label=_("Role")
+    )
+    discipline = forms.ModelChoiceField(
+        Discipline.objects.all(), required=False, empty_label=_("Their own"), label=_("Discipline")
+    )
 
 
 class JoinForm(Form):

@@ -125,10 +125,12 @@ def move(
     note: str = "",
     reason: str = "",
     merged_into: Incident | None = None,
+    impact_ended_at: datetime | None = None,
 ) -> bool:
     """Bring the incident to a status. True when this call moved it, False when it was there already: then nothing is
     written. `dismissed` needs a reason, `merged` the incident that it goes into and that takes its alerts until this is
-    undone; both need a manager of the team. Raises NotAllowed, Invalid, Forbidden."""
+    undone; both need a manager of the team. Who resolves what nobody mitigated may say when the impact ended. Raises
+    NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
         raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
     while True:
@@ -149,6 +151,9 @@ def move(
             _locked(incident, incident.merged_into)
         changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
         changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
+        says_end = to == Status.RESOLVED and impact_ended_at is not None and incident.mitigated_at is None
+        if says_end:
+            changes["mitigated_at"] = _end_of_impact(incident, impact_ended_at, now)
         try:
             with transaction.atomic():
                 claimed = Incident.objects.filter(id=incident.id, status=before).update(
@@ -164,6 +169,9 @@ def move(
         details["reason"] = reason
     if target is not None:
         details["into"] = target.number
+    if says_end:
+        assert incident.mitigated_at is not None
+        details["impact_ended_at"] = incident.mitigated_at.isoformat()
     entry = timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
     notices.mentioned(entry, by=by, now=now)
     if before == Status.MERGED:
@@ -211,6 +219,19 @@ def _moments(to: Status, now: datetime) -> dict[str, datetime | None]:
     if to in _MOMENTS:
         moments[_MOMENTS[to]] = now
     return moments
+
+
+def _end_of_impact(incident: Incident, ended_at: datetime | None, now: datetime) -> datetime | None:
+    known = (incident.started_at, incident.detected_at, incident.acknowledged_at)
+    earliest = max(filter(None, known), default=None)
+    if ended_at is not None and ended_at > now:
+        raise Invalid("The impact cannot end in the future.", errors=[("impact_ended_at", "This lies in the future.")])
+    if ended_at is not None and earliest is not None and ended_at < earliest:
+        raise Invalid(
+            "The impact ended after somebody knew of it and took it.",
+            errors=[("impact_ended_at", f"Not before {earliest:%Y-%m-%d %H:%M:%S} UTC.")],
+        )
+    return ended_at
 
 
 def _merge_target(incident: Incident, into: Incident | None) -> Incident:

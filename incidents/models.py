@@ -220,7 +220,7 @@ class Entry(models.Model):
     text = models.TextField(blank=True)
     html = models.TextField(blank=True)
     data = models.JSONField(default=dict)
-    amends = models.PositiveIntegerField(null=True)  # the seq of the entry that this one corrects
+    amends = models.PositiveIntegerField(null=True)  # the seq of the entry that this one corrects, or has starred
     key = models.CharField(max_length=200, blank=True)  # the caller's own, which makes asking twice harmless
     content_hash = models.CharField(max_length=64)
     previous_hash = models.CharField(max_length=64)
@@ -235,10 +235,16 @@ class Entry(models.Model):
         indexes: ClassVar = [
             # since when nothing fires any more
             models.Index(fields=["incident", "-seq"], condition=Q(kind="all_clear"), name="entry_all_clear"),
+            # what corrects or stars other entries of an incident
+            models.Index(fields=["incident", "amends"], condition=Q(amends__isnull=False), name="entry_amending"),
         ]
 
     def __str__(self) -> str:
         return f"{self.incident} #{self.seq} {self.kind}"
+
+    def get_absolute_url(self) -> str:
+        """The page of its incident, at the entry, however long ago it was."""
+        return f"{self.incident.get_absolute_url()}?entry={self.seq}#entry-{self.seq}"
 
 
 class Responder(models.Model):

@@ -78,7 +78,7 @@ def mentioned(entry: Entry, *, by: Actor, now: datetime) -> None:
             f"{by.name} mentions you in {incident}:\n\n{quoted}",
             by=by,
             now=now,
-            anchor=f"#e{entry.seq}",
+            anchor=f"?entry={entry.seq}#entry-{entry.seq}",
         )
 
 

@@ -201,7 +201,9 @@ class EntryOut(rest.Output):
     html = serializers.CharField(help_text="The text as safe HTML.")
     data: Any = serializers.DictField()
     key = serializers.SerializerMethodField()
-    amends = serializers.IntegerField(allow_null=True)
+    amends = serializers.IntegerField(
+        allow_null=True, help_text="The seq of the entry that this one corrects, or has starred."
+    )
     hash = serializers.CharField()
 
     @extend_schema_field({"type": "string", "nullable": True})
@@ -217,6 +219,10 @@ class EntryIn(rest.Input):
         max_length=200, required=False, allow_null=True, help_text="Of your own: sent twice, it is written once."
     )
     amends = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False, allow_null=True)
+
+
+class MarkIn(rest.Input):
+    marked = serializers.BooleanField(default=True, help_text="False takes the star away.")
 
 
 class ResponderOut(rest.Output):

@@ -9,20 +9,25 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from common.errors import Invalid
 from common.forms import Form
-from incidents import fields, impact, lifecycle, queries, responding, steps, stream
+from incidents import fields, impact, lifecycle, marking, queries, reading, responding, steps, stream
+from incidents import page as pages
 from incidents.access import incident_for
 from incidents.forms import (
+    AskForm,
     DeclareForm,
     EditForm,
     JoinForm,
     ListForm,
+    MarkForm,
     MomentsForm,
     NoteForm,
-    ResponderForm,
+    ResolveForm,
     RoleForm,
     SeverityForm,
     SloForm,
@@ -55,15 +60,13 @@ def incident_new(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             incident = lifecycle.declare(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"{incident} is declared, and you are in it.")
+            messages.success(request, _("%(incident)s is declared, and you are in it.") % {"incident": incident})
             return redirect(incident)
     return render(request, "incidents/new.html", {"section": SECTION, "form": form}, status=form.http_status)
 
 
 def incident_detail(request: SignedInRequest, number: int) -> HttpResponse:
-    before = request.GET.get("before", "")
-    seq = int(before[:9]) if before.isascii() and before.isdigit() else None
-    return _page(request, incident_for(request.actor, number), timezone.now(), before=seq)
+    return _page(request, incident_for(request.actor, number), timezone.now())
 
 
 def incident_edit(request: SignedInRequest, number: int) -> HttpResponse:
@@ -99,7 +102,7 @@ def incident_acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     except lifecycle.AlreadyHandled as first:
         messages.warning(request, first.message)
     else:
-        messages.success(request, f"{incident} is yours.")
+        messages.success(request, _("%(incident)s is yours.") % {"incident": incident})
     return redirect(incident)
 
 
@@ -120,14 +123,36 @@ def incident_status(request: SignedInRequest, number: int) -> HttpResponse:
                 reason=form.cleaned_data["reason"],
                 merged_into=_target(request, form),
             )
-            state = "is" if moved else "was already"
-            messages.success(request, f"{incident} {state} {to.label.lower()}.")
-            if moved and to == Status.RESOLVED and (firing := queries.firing(incident)):
-                messages.warning(
-                    request, f"{firing} alert{'s' if firing > 1 else ''} of it still fire{'' if firing > 1 else 's'}."
-                )
+            _tell_moved(request, incident, to, moved=moved)
             return redirect(incident)
     return _page(request, incident_for(request.actor, number), now, status=form)
+
+
+def incident_resolve(request: SignedInRequest, number: int) -> HttpResponse:
+    """Asks when the impact ended, and says what still fires and whether a postmortem is due."""
+    now = timezone.now()
+    incident = incident_for(request.actor, number)
+    form = ResolveForm(request.POST or None, incident=incident, now=now)
+    if request.method == "POST" and form.is_valid():
+        with form.telling():
+            moved = lifecycle.move(incident, Status.RESOLVED, by=request.actor, now=now, **form.cleaned_data)
+            _tell_moved(request, incident, Status.RESOLVED, moved=moved)
+            return redirect(incident)
+    context = {"section": SECTION, "now": now, "incident": incident_for(request.actor, number), "form": form}
+    context |= {"firing": queries.firing(incident), "can": steps.may_become(incident, Status.RESOLVED)}
+    context["due"] = pages.postmortem_is_due(incident, impact.postmortem_required(impact.impacts(incident, now)))
+    return render(request, "incidents/resolve.html", context, status=form.http_status)
+
+
+def _tell_moved(request: SignedInRequest, incident: Incident, to: Status, *, moved: bool) -> None:
+    about = {"incident": incident, "status": to.label.lower()}
+    if not moved:
+        messages.info(request, _("%(incident)s was already %(status)s.") % about)
+        return
+    messages.success(request, _("%(incident)s is %(status)s.") % about)
+    if to == Status.RESOLVED and (firing := queries.firing(incident)):
+        still = ngettext("%(count)s alert of it still fires.", "%(count)s alerts of it still fire.", firing)
+        messages.warning(request, still % {"count": firing})
 
 
 def _target(request: SignedInRequest, form: StatusForm) -> Incident | None:
@@ -161,9 +186,24 @@ def incident_note(request: SignedInRequest, number: int) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             kind = Entry.Kind(form.cleaned_data["kind"])
-            responding.speak(incident, kind, form.cleaned_data["text"], by=request.actor, now=now)
-            return redirect(incident)
+            text, amends = form.cleaned_data["text"], form.cleaned_data["amends"]
+            responding.speak(incident, kind, text, by=request.actor, now=now, amends=amends)
+            return redirect(
+                incident if amends is None else f"{incident.get_absolute_url()}?entry={amends}#entry-{amends}"
+            )
     return _page(request, incident, now, note=form)
+
+
+@require_POST
+def incident_mark(request: SignedInRequest, number: int) -> HttpResponse:
+    """The star of an entry: what the postmortem should not miss."""
+    incident = incident_for(request.actor, number)
+    form = MarkForm(request.POST)
+    if not form.is_valid():
+        raise Invalid(_("Which entry?"))
+    seq, is_marked = form.cleaned_data["seq"], form.cleaned_data["marked"]
+    marking.mark(incident, seq, by=request.actor, now=timezone.now(), is_marked=is_marked)
+    return redirect(_at(incident, seq))
 
 
 @require_POST
@@ -190,12 +230,17 @@ def incident_role_end(request: SignedInRequest, number: int, assignment_id: int)
 def incident_responder(request: SignedInRequest, number: int) -> HttpResponse:
     now = timezone.now()
     incident = incident_for(request.actor, number)
-    form = ResponderForm(request.POST, auto_id="responder_%s")
+    form = AskForm(request.POST, auto_id="ask_%s")
     if form.is_valid():
         with form.telling():
-            responding.ask(incident, **form.cleaned_data, by=request.actor, now=now)
-            return redirect(incident)
-    return _page(request, incident, now, responder=form)
+            user, role, discipline = (form.cleaned_data[name] for name in ("user", "role", "discipline"))
+            if role is not None:
+                responding.assign_role(incident, role, user, by=request.actor, now=now, discipline=discipline)
+            else:
+                responding.ask(incident, user, by=request.actor, now=now, discipline=discipline)
+            messages.success(request, _("%(name)s is asked to come.") % {"name": user.name})
+            return redirect(f"{incident.get_absolute_url()}#people")
+    return _page(request, incident_for(request.actor, number), now, ask=form)
 
 
 @require_POST
@@ -231,25 +276,59 @@ def incident_slo(request: SignedInRequest, number: int) -> HttpResponse:
     return _page(request, incident, now, slo=form)
 
 
-def _page(
-    request: SignedInRequest, incident: Incident, now: datetime, *, before: int | None = None, **sent: Form
-) -> HttpResponse:
-    """The page of an incident; `sent` is the form that came, to be shown again with what is wrong in it."""
-    page = queries.page_of(incident, request.actor, now, before)
+def _page(request: SignedInRequest, incident: Incident, now: datetime, **sent: Form) -> HttpResponse:
+    """The page of an incident, with what its address asks for; `sent` is the form that came, to be shown again with
+    what is wrong in it."""
+    show = request.GET.get("show", "")
+    page = pages.page_of(
+        incident,
+        request.actor,
+        now,
+        show=show if show in reading.SHOWS else "all",
+        before=_seq(request, "before"),
+        around=_seq(request, "entry"),
+    )
     context: dict[str, Any] = {"section": SECTION, "now": now, "incident": incident, "page": page}
+    context |= {"shows": reading.SHOWS, "today": timezone.localdate()}
+    context["words"] = {"correct": _("Correct"), "star": _("Star for the postmortem")}
     context["dismiss"] = steps.may_become(incident, Status.DISMISSED)
     context["merge"] = steps.may_become(incident, Status.MERGED) and page.may_manage
+    context["due"] = pages.postmortem_is_due(incident, page.postmortem_required)
     if page.may_respond:
-        own = request.user.discipline_id
         context["forms"] = {
-            "note": NoteForm(auto_id="note_%s"),
             "status": StatusForm(auto_id="status_%s"),
             "severity": SeverityForm(auto_id="severity_%s", initial={"severity": incident.severity}),
-            "role": RoleForm(auto_id="role_%s"),
-            "responder": ResponderForm(auto_id="responder_%s"),
-            "join": JoinForm(auto_id="join_%s", initial={"discipline": own}),
-            "slo": SloForm(auto_id="slo_%s"),
+            "join": JoinForm(auto_id="join_%s", initial={"discipline": request.user.discipline_id}),
+            **_opened(request, incident),
             **sent,
         }
+        context["forms"].setdefault("note", NoteForm(auto_id="note_%s"))
     status = max((form.http_status for form in sent.values()), default=200)
     return render(request, "incidents/detail.html", context, status=status)
+
+
+def _opened(request: SignedInRequest, incident: Incident) -> dict[str, Form]:
+    """The forms that the address asks to be open: they hold lists of what there is, which few visits need."""
+    opened: dict[str, Form] = {}
+    if "ask" in request.GET:
+        opened["ask"] = AskForm(auto_id="ask_%s", initial={"role": request.GET["ask"]})
+    if "link" in request.GET:
+        opened["slo"] = SloForm(auto_id="slo_%s")
+    amended = incident.entries.filter(seq=_seq(request, "amend") or 0, kind__in=Entry.WRITTEN).first()
+    if amended is not None:
+        last = incident.entries.filter(amends=amended.seq, kind__in=Entry.WRITTEN).order_by("seq").last() or amended
+        said = {"text": last.text, "kind": last.kind, "amends": amended.seq}
+        opened["note"] = NoteForm(auto_id="note_%s", initial=said)
+    return opened
+
+
+def _at(incident: Incident, seq: int) -> str:
+    """Where an entry stands: on the page itself, or on one of older entries."""
+    older = f"?entry={seq}" if seq <= incident.last_seq - reading.ENTRIES else ""
+    return f"{incident.get_absolute_url()}{older}#entry-{seq}"
+
+
+def _seq(request: SignedInRequest, name: str) -> int | None:
+    """A number of an entry that the address names; what is none counts as not said."""
+    given = request.GET.get(name, "")
+    return int(given[:9]) if given.isascii() and given.isdigit() else None

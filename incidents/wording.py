@@ -116,6 +116,11 @@ def sentence(entry: Entry) -> Sentence:
             return Sentence("", "A postmortem is due", f"reminded: {', '.join(names)}" if names else "nobody to remind")
         case Entry.Kind.POSTMORTEM_STARTED:
             return _by(entry, "began the postmortem")
+        case Entry.Kind.POSTMORTEM_PUBLISHED:
+            return _by(entry, "published the postmortem")
+        case Entry.Kind.MARKED:
+            what = "starred" if data.get("marked") else "took the star from"
+            return _by(entry, f"{what} #{entry.amends}")
     if entry.kind in Entry.WRITTEN:
         return Sentence(entry.actor_name, "")
     return _by(entry, entry.get_kind_display().lower())
@@ -154,7 +159,8 @@ def _moved(entry: Entry) -> Sentence:
     what = _MOVED.get((before, after)) or _REACHED.get(after) or f"moved it from {before} to {after}"
     if data.get("into"):
         what += f" into INC-{data['into']}"
-    return _by(entry, what, str(data.get("reason") or ""))
+    ended = f"the impact ended {_instant(data['impact_ended_at'])}" if data.get("impact_ended_at") else ""
+    return _by(entry, what, str(data.get("reason") or ended))
 
 
 def _corrected(entry: Entry) -> Sentence:

@@ -253,7 +253,7 @@ def test_a_request_by_token_names_the_owner(api: Api, alice: User, written: Line
 def test_lines_within_a_request_carry_its_id_and_its_incident(
     client: Client, alice: User, incident: Incident, written: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("incidents.queries.page_of", _breaks)
+    monkeypatch.setattr("incidents.page.page_of", _breaks)
     client.force_login(alice)
     client.raise_request_exception = False
 

@@ -132,7 +132,7 @@ def test_what_is_unfolded_chosen_and_selected_stays(tab: Tabs, burnline: Install
     page = tab()
     page.goto(url)
     people = page.get_by_role("region", name="People")
-    people.get_by_text("Assign a role").click()
+    people.get_by_role("link", name="Ask somebody").click()
     people.get_by_label("Role").select_option(label="Scribe")
     # What a form was begun upon goes with it.
     people.get_by_label("Role").evaluate("field => field.form.prepend(Object.assign(new Image(), { id: 'begun' }))")
@@ -144,7 +144,7 @@ def test_what_is_unfolded_chosen_and_selected_stays(tab: Tabs, burnline: Install
 
     expect(people.locator(".person-row")).to_have_count(2, timeout=WITHIN)
     expect(timeline(page).get_by_text("Something else")).to_be_visible(timeout=WITHIN)
-    expect(people.get_by_role("button", name="Assign it")).to_be_visible()
+    expect(people.get_by_role("button", name="Ask them to come")).to_be_visible()
     assert people.get_by_label("Role").evaluate("field => field.selectedOptions[0].textContent") == "Scribe"
     expect(people.locator("#begun")).to_have_count(1)
     assert page.evaluate("getSelection().toString()") == "A first observation, to be quoted"
@@ -190,7 +190,7 @@ def test_a_button_in_focus_says_what_it_does_and_takes_no_click_meant_for_the_on
     assert asked(burnline, url)["status"] == "acknowledged"
     page.wait_for_timeout(700)
     page.locator(".on-a-desk").get_by_role("button", name="Mitigated").click()
-    expect(page.locator(".on-a-desk").get_by_role("button", name="Resolve")).to_be_visible()
+    expect(page.locator(".on-a-desk").get_by_role("link", name="Resolve")).to_be_visible()
 
 
 def test_no_row_of_the_list_moves_under_a_pointer(tab: Tabs, burnline: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django.utils import timezone
 from incidents import impact, lifecycle, responding, timeline
 from incidents.models import Entry, Incident, SloLink
 from people.models import Team, User
+from postmortems import drafting, items
 from tests import make
 from tests.make import NOW, SYSTEM, person
 
@@ -153,18 +155,56 @@ def test_one_primary_button_leads_from_alert_to_postmortem(browser: Browser, inc
     for what, fields in [
         ("acknowledge", {}),
         ("status", {"status": "mitigated"}),
-        ("status", {"status": "resolved"}),
+        ("resolve", {"note": "Rolled back"}),
         ("postmortem", {}),
         ("status", {"status": "closed"}),
     ]:
         page = shown(client, incident)
-        head = page[page.index('class="on-a-desk"') : page.index('class="stepper"')]
-        seen.append(head[head.index("</svg>") + 6 : head.index("</button>")].strip())
-        assert head.count("btn-primary") == 1
+        head = page[page.index('id="incident-head"') : page.index('class="stepper"')]
+        [button] = re.findall(r'btn btn-primary".*?</(?:button|a)>', head, re.DOTALL)
+        seen.append(re.sub(r"<kbd>.*?</kbd>|<[^>]*>", "", button[button.index("</svg>") :]).strip())
         assert client.post(f"/incidents/{incident.number}/{what}/", fields).status_code == 302
 
     assert seen == ["Acknowledge", "Mitigated", "Resolve", "Write the postmortem", "Close"]
     assert "Postmortem of INC-" in shown(client, incident)
+
+
+def test_who_resolves_says_when_the_impact_ended_and_reads_what_follows(
+    browser: Browser, payments: Team, alice: User
+) -> None:
+    now = timezone.now().replace(microsecond=0)
+    burning = make.fired(
+        make.integration(team=payments)[0], make.alert("PaymentsFail", starts_at=now - timedelta(hours=2)), now=now
+    )
+    incident = make.incident(payments, now=now - timedelta(hours=2), severity="sev1")
+    client = browser(alice)
+
+    asked = client.get(f"/incidents/{burning.number}/resolve/").content.decode()
+    assert "1 alert of it still fires." in asked
+    assert "It is SEV1: a postmortem is due." in client.get(f"/incidents/{incident.number}/resolve/").content.decode()
+
+    ended = now - timedelta(minutes=30)
+    early, future = now - timedelta(hours=3), now + timedelta(hours=1)
+    for wrong in (early, future):
+        assert post(client, incident, "resolve", impact_ended_at=f"{wrong:%Y-%m-%dT%H:%M:%S}") == 422
+    assert post(client, incident, "resolve", impact_ended_at=f"{ended:%Y-%m-%dT%H:%M:%S}", note="Rolled back") == 302
+
+    incident.refresh_from_db()
+    assert (incident.status, incident.mitigated_at) == (Incident.Status.RESOLVED, ended)
+    page = shown(client, incident)
+    assert "the impact ended" in page
+    assert "Rolled back" in page
+
+
+def test_the_mitigation_was_the_end_of_the_impact(browser: Browser, incident: Incident, alice: User) -> None:
+    lifecycle.move(incident, Incident.Status.MITIGATED, by=person(alice), now=NOW + timedelta(minutes=5))
+
+    form = browser(alice).get(f"/incidents/{incident.number}/resolve/").content.decode()
+    assert "The impact ended with the mitigation" in form
+    assert post(browser(alice), incident, "resolve", impact_ended_at="2026-03-02T09:01:00") == 302
+
+    incident.refresh_from_db()
+    assert incident.mitigated_at == NOW + timedelta(minutes=5)
 
 
 def test_a_move_that_the_status_does_not_allow_is_refused_in_words(
@@ -295,9 +335,10 @@ def test_people_come_with_their_discipline_and_take_roles(
 
 
 def test_who_cannot_respond_is_not_asked(browser: Browser, incident: Incident, alice: User, victor: User) -> None:
-    page = shown(browser(alice), incident)
+    page = shown(browser(alice), incident, "?ask=any")
     assert "Alice · Data science</option>" in page
     assert "Victor" not in page
+    assert "<select" not in shown(browser(alice), incident)
     assert post(browser(alice), incident, "responders", user=victor.pk) == 422
     assert post(browser(alice), incident, "role", role="scribe", user=victor.pk) == 422
     assert not incident.responders.exists()
@@ -448,19 +489,124 @@ def test_a_declaration_without_a_title_keeps_the_rest(browser: Browser, alice: U
     assert not Incident.objects.exists()
 
 
-def test_two_hundred_entries_a_page_and_a_link_to_the_older_ones(
+def test_a_hundred_entries_a_page_and_a_link_to_the_older_ones(
     browser: Browser, incident: Incident, alice: User
 ) -> None:
-    _fill(incident, alice, 210)
+    _fill(incident, alice, 110)
 
     page = shown(browser(alice), incident)
 
-    assert "entry number 209" in page
+    assert "entry number 109" in page
     assert "entry number 5 " not in page
-    assert f"?before={incident.last_seq - 199}" in page
-    older = shown(browser(alice), incident, f"?before={incident.last_seq - 199}")
+    assert f"?before={incident.last_seq - 99}" in page
+    older = shown(browser(alice), incident, f"?before={incident.last_seq - 99}")
     assert "entry number 5 " in older
     assert "?before=" not in shown(browser(alice), incident, "?before=2")
+
+
+def test_a_link_leads_to_an_entry_however_long_ago_it_was(browser: Browser, incident: Incident, alice: User) -> None:
+    _fill(incident, alice, 150)
+
+    page = shown(browser(alice), incident, "?entry=10")
+
+    assert 'id="entry-10"' in page
+    assert 'id="entry-9"' in page
+    assert "To the latest ones" in page
+    assert 'id="entry-150"' in shown(browser(alice), incident, "?entry=150")
+
+
+@pytest.mark.parametrize(
+    ("show", "there", "not_there"),
+    [
+        ("all", ["A thought", "Decided", "acknowledged", "alerts fired"], []),
+        ("key", ["Decided", "acknowledged"], ["A thought", "alerts fired"]),
+        ("people", ["A thought", "Decided", "joined"], ["alerts fired"]),
+        ("alerts", ["alerts fired"], ["A thought", "Decided", "acknowledged"]),
+        ("nonsense", ["A thought", "alerts fired"], []),
+    ],
+)
+def test_the_address_says_what_the_timeline_shows(
+    browser: Browser, alice: User, show: str, there: list[str], not_there: list[str]
+) -> None:
+    incident = make.fired(make.integration()[0], make.alert("A"), make.alert("B", labels={"n": "2"}))
+    lifecycle.acknowledge(incident, by=person(alice), now=NOW)
+    for kind, text in ((Entry.Kind.NOTE, "A thought"), (Entry.Kind.DECISION, "Decided")):
+        timeline.write(incident, kind, text, by=person(alice), now=NOW)
+
+    page = shown(browser(alice), incident, f"?show={show}")
+
+    entries = page[page.index('id="entries"') : page.index("</section>", page.index('id="entries"'))]
+    assert [word for word in there if word not in entries] == []
+    assert [word for word in not_there if word in entries] == []
+
+
+def test_what_was_corrected_says_what_it_said_before(browser: Browser, incident: Incident, alice: User) -> None:
+    client = browser(alice)
+    post(client, incident, "note", text="The cash is full")
+    seq = incident.entries.latest("seq").seq
+    assert "The cash is full</textarea>" in shown(client, incident, f"?amend={seq}")
+
+    assert post(client, incident, "note", text="The cache is full", amends=seq) == 302
+
+    page = shown(client, incident)
+    entry = page[page.index(f'id="entry-{seq}"') :]
+    assert entry.index("The cache is full") < entry.index("The cash is full")
+    assert page.count("The cache is full") == 1
+    assert "corrected an entry" in page
+
+
+def test_a_star_is_set_once_and_taken_back(browser: Browser, incident: Incident, alice: User, victor: User) -> None:
+    client = browser(alice)
+    post(client, incident, "note", text="Remember this")
+    seq = incident.entries.latest("seq").seq
+
+    assert post(client, incident, "mark", seq=seq, marked="yes") == 302
+    assert post(client, incident, "mark", seq=seq, marked="yes") == 302
+    assert [entry.data for entry in incident.entries.filter(kind="marked")] == [{"marked": True}]
+    assert "Remember this" in shown(client, incident, "?show=key")
+    assert 'aria-pressed="true"' in shown(client, incident)
+    assert post(client, incident, "mark", seq=seq + 1, marked="yes") == 422  # a star has none
+    assert post(browser(victor), incident, "mark", seq=seq) == 403
+
+    assert post(client, incident, "mark", seq=seq) == 302
+    assert "Remember this" not in shown(client, incident, "?show=key")
+    incident.refresh_from_db()
+    assert timeline.verify(incident) is None
+
+
+def test_runs_of_alert_changes_are_folded(browser: Browser, alice: User) -> None:
+    source, _ = make.integration()
+    incident = make.fired(source, make.alert("A"))
+    for number in range(4):
+        make.fired(source, make.alert("A"), make.alert("B", labels={"n": str(number)}))
+
+    page = shown(browser(alice), incident)
+
+    assert "Alerts changed 5 times: 5 fired, 0 resolved" in page
+    assert page.count('class="fold"') == 1
+
+
+def test_the_last_time_is_told_with_what_was_left_to_do(
+    browser: Browser, payments: Team, alice: User, charlie: User
+) -> None:
+    checkout = make.service("checkout", payments)
+    old = make.incident(payments, "Checkout was slow", by=alice, service=checkout)
+    secret = make.incident(payments, "Keys leaked", by=alice, service=checkout, is_private=True)
+    make.incident(payments, "Elsewhere", by=alice, service=make.service("search-api"))
+    document, _ = drafting.draft(old, by=person(alice), now=NOW)
+    items.create(document, "Cap the retries", by=person(alice), now=NOW)
+    incident = make.incident(payments, "Checkout is slow again", service=checkout)
+
+    seen = {}
+    for user in (alice, charlie):
+        page = shown(browser(user), incident)
+        seen[user.name] = page[page.index('id="before"') : page.index('id="about"')]
+
+    assert "Cap the retries" in seen["Charlie"]
+    assert "same service" in seen["Charlie"]
+    assert "Elsewhere" not in seen["Alice"]
+    assert secret.title in seen["Alice"]
+    assert secret.title not in seen["Charlie"]
 
 
 @pytest.mark.parametrize("before", ["", "x", "-1", "9" * 40, "²"])

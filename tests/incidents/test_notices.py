@@ -118,7 +118,7 @@ def test_who_is_mentioned_reads_what_was_said(incident: Incident, alice: User, b
 
     [message] = Message.objects.filter(user=alice)
     assert "@alice, is it drift?" in message.text
-    assert message.url.endswith(f"#e{entry.seq}")
+    assert message.url.endswith(f"?entry={entry.seq}#entry-{entry.seq}")
 
 
 def test_a_correction_tells_only_whom_it_names_anew(incident: Incident, alice: User, bob: User, charlie: User) -> None:

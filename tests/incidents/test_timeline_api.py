@@ -51,6 +51,20 @@ def test_an_entry_under_a_key_is_written_once(api: Api, alice: User, payments: T
     assert incident.entries.filter(kind="decision").count() == 1
 
 
+def test_a_program_stars_an_entry_and_takes_the_star_back(api: Api, alice: User, payments: Team) -> None:
+    incident = make.incident(payments)
+    client = api(alice)
+    address = f"/api/v1/incidents/{incident.number}/timeline/"
+
+    starred = [client.post(f"{address}1/mark/", sent) for sent in ({}, {"marked": True}, {"marked": False})]
+
+    assert [each.status_code for each in starred] == [200, 200, 200]
+    assert starred[0].json()["seq"] == 1
+    marks = [each for each in client.get(address).json()["results"] if each["kind"] == "marked"]
+    assert [(each["amends"], each["data"]) for each in marks] == [(1, {"marked": True}), (1, {"marked": False})]
+    assert [client.post(f"{address}{seq}/mark/").status_code for seq in (2, 99, 10**12)] == [404, 404, 404]
+
+
 def test_markup_in_an_entry_shows_as_text(api: Api, alice: User, payments: Team) -> None:
     incident = make.incident(payments)
 
