@@ -21,13 +21,16 @@ endif
 LAUNCH = @command -v $(PYTHON) >/dev/null || { echo "burnline: there is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make $@ PYTHON=/path/to/python3" >&2; exit 1; }; exec $(PYTHON) -m config.launch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all prove bench screenshots check format messages lock clean
+.PHONY: help run demo test test-all prove bench screenshots check format messages lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## set everything up and serve it: PORT=8000 HOST=127.0.0.1 DATA_DIR=var DATABASE_URL= REDIS_URL= PUBLIC_URL=
 	$(LAUNCH) run
+
+demo: ## Burnline with a history, and a pretend model service to break: PORT=8800 (and the three above) DATA_DIR=var/demo
+	$(LAUNCH) demo
 
 test: ## the tests, on SQLite; ARGS="-k words" goes to pytest
 	$(LAUNCH) test $(ARGS)

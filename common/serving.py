@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,21 +23,32 @@ PATIENCE = 30.0  # seconds to become healthy
 SETTINGS = ("BURNLINE_DATA_DIR", "BURNLINE_HOST", "BURNLINE_PORT", "BURNLINE_PUBLIC_URL", "DATABASE_URL")
 
 
-def serve() -> None:
-    """Set up; run web, engine and (with REDIS_URL) a worker until told to stop; say how to begin once it is healthy."""
+@dataclass(frozen=True)
+class Beside:
+    """What else runs, and what is said in the place of how a newcomer begins."""
+
+    programs: Sequence[Program] = ()
+    greeting: Sequence[str] = ()
+
+
+def serve(beside: Callable[[], Beside] = Beside) -> None:
+    """Set up; run web, engine and (with REDIS_URL) a worker until told to stop; say how to begin once it is healthy.
+    `beside` is asked for more once the database is ready."""
     with _listener() as listener:
         preparing.prepare()
         metrics.wipe(settings.ENV.data_dir / "metrics")
+        more = beside()
         made = _bootstrap()
+        how_to_begin = more.greeting or _how_to_begin(made)
         connections.close_all()
-        with Supervisor([*_web(listener), *_engine(), *_worker()]) as supervisor:
+        with Supervisor([*_web(listener), *_engine(), *_worker(), *more.programs]) as supervisor:
             health = _Health(listener)
             healthy = supervisor.watch(until=health.is_good, seconds=PATIENCE)
             if healthy:
-                print("\n".join(["", f"Burnline runs at      {made['url']}", *_how_to_begin(made), ""]), flush=True)
+                print("\n".join(["", f"Burnline runs at      {made['url']}", *how_to_begin, ""]), flush=True)
             elif _is_new(made):
                 # They are shown this once, so however the start went.
-                print("\n".join(["", *_how_to_begin(made), ""]), flush=True)
+                print("\n".join(["", *how_to_begin, ""]), flush=True)
             if not healthy and not supervisor.asked_to_stop:
                 raise preflight.Refusal(f"not healthy after {PATIENCE:.0f} s: {health.fault}. More is said above.")
             supervisor.watch()

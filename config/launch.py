@@ -38,6 +38,44 @@ def run() -> None:
     become([PYTHON, "manage.py", "serve"])
 
 
+def demo() -> None:
+    """Install, and become `manage.py demo`: on data of its own, and never on a real database or mail server."""
+    for name in ("DATABASE_URL", "REDIS_URL", "BURNLINE_SMTP_URL", "BURNLINE_PUBLIC_URL"):
+        os.environ.pop(name, None)
+    folder = os.environ.setdefault("BURNLINE_DATA_DIR", os.path.join(ROOT, "var", "demo"))
+    port = os.environ.setdefault("BURNLINE_PORT", "8800")
+    os.environ.setdefault("BURNLINE_LOG_LEVEL", "WARNING")  # its samples would fill the terminal with requests
+    check_programs_of_demo()
+    preflight.check_data_folder(folder)
+    check_ports_of_demo(port)
+    install(RUN_LOCK)
+    end_with_parent()
+    become([PYTHON, "manage.py", "demo"])
+
+
+def check_programs_of_demo() -> None:
+    """Refuse at once, before anything is installed, where Prometheus or Alertmanager is missing."""
+    from demo import programs  # only a Python that is new enough can read it
+
+    programs.binaries()
+
+
+def check_ports_of_demo(port: str) -> None:
+    """Burnline's, and the three above it: fraud-scorer's, Prometheus' and Alertmanager's."""
+    taken = port
+    try:
+        preflight.check_port("127.0.0.1", port)
+        for taken in (str(int(port) + beside) for beside in (1, 2, 3)):
+            preflight.check_port("127.0.0.1", taken)
+    except preflight.Refusal as refusal:
+        if "in use" not in str(refusal):
+            raise preflight.Refusal(str(refusal).replace("make run", "make demo")) from None
+        raise preflight.Refusal(
+            "the demo needs four ports in a row, and {} is in use. Stop what runs there, or choose others: "
+            "make demo PORT={}".format(taken, (int(port) + 10) % 65532 or 8800)
+        ) from None
+
+
 def test(*words: str) -> None:
     """The suite on SQLite, on all cores."""
     install(DEV_LOCK)
@@ -315,6 +353,7 @@ def say(words: str) -> None:
 
 COMMANDS = {
     "run": run,
+    "demo": demo,
     "test": test,
     "test-all": test_all,
     "prove": prove,

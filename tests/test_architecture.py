@@ -22,8 +22,10 @@ BELOW = {
     "incidents": {"slos", "oncall", "notifications"},
     "alerts": {"incidents"},
     "postmortems": {"incidents"},
-    "home": {"alerts", "postmortems"},
+    "home": {"alerts", "postmortems", "demo"},
+    "demo": set(),
 }
+PRETENDED = {"demo"}  # what stands beside Burnline where it is shown: no room of its database
 ROOMS = set(BELOW)
 UPWARD_NAME = re.compile(rf"^({'|'.join(ROOMS)})\.\w+(\.\w+)*$")
 
@@ -88,6 +90,7 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
         ("alerts", "from postmortems import drafting"),
         ("postmortems", "from django.db.models.signals import post_save"),
         ("people", "from config import settings"),
+        ("demo", "from incidents import lifecycle"),
     ],
 )
 def test_a_way_around_the_drawing_is_seen(room: str, source: str) -> None:
@@ -95,7 +98,7 @@ def test_a_way_around_the_drawing_is_seen(room: str, source: str) -> None:
 
 
 def test_every_room_of_the_drawing_is_there() -> None:
-    for room in ROOMS:
+    for room in ROOMS - PRETENDED:
         assert (ROOT / room / "apps.py").is_file()
 
 
