@@ -55,5 +55,6 @@ app.conf.beat_schedule = {
     "resolve quiet incidents": {"task": "incidents.quiet.resolve_quiet", "schedule": timedelta(seconds=10)},
     "remind of postmortems": {"task": "postmortems.reminders.remind", "schedule": timedelta(minutes=5)},
     "end stuck messages": {"task": "notifications.delivery.end_stuck", "schedule": timedelta(seconds=30)},
+    "forget ended sessions": {"task": "people.sessions.forget_ended", "schedule": timedelta(hours=1)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }

@@ -15,7 +15,7 @@ from django.utils.text import slugify
 
 from common.errors import DomainError, Invalid, VersionMoved
 from common.text import storable
-from people import access, audit
+from people import access, audit, sessions
 from people.actors import Actor
 from people.audit import Action
 from people.models import Discipline, Membership, Role, Team, User
@@ -101,6 +101,8 @@ def change_user(
         raise LastAdmin("This is the last administrator: make somebody else one first.")
     user.version += 1
     _save_user(user)
+    if not user.is_active:
+        sessions.end_all(user)
     if memberships is not None and moved:
         _set_memberships(user, memberships)
         before, different = {**before, **_told_roles(held)}, {**different, **_told_roles(memberships)}

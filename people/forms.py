@@ -8,24 +8,40 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, UsernameField
+from django.contrib.auth.password_validation import validate_password
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import years
 from common.forms import ChangeForm, Form
 from people.models import Discipline, Membership, Team, Token, User
 
+LONGEST_PASSWORD = 1000  # characters: none is too long for a person, and none costs much to hash
 
-class SignInForm(AuthenticationForm):
-    """By e-mail. One message for an unknown e-mail, a wrong password and an inactive account."""
 
-    username = UsernameField(
-        label="E-mail", widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"})
+class SignInForm(Form):
+    username = forms.EmailField(
+        label=_lazy("E-mail"),
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username webauthn"}),
     )
-    error_messages = {
-        **AuthenticationForm.error_messages,
-        "invalid_login": "This e-mail and password do not belong together.",
-    }
+    password = forms.CharField(
+        label=_lazy("Password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class CodeForm(Form):
+    """A code of an app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_lazy("Code"),
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
 
 
 class AccountForm(Form):
@@ -47,14 +63,40 @@ class AccountForm(Form):
         )
 
 
-class PasswordForm(PasswordChangeForm):
-    """Asks for the old one first."""
+class NewPasswordForm(Form):
+    """One password, typed once: it can be shown, and pasted."""
 
-    field_order = ["old_password", "new_password1", "new_password2"]
+    new_password = forms.CharField(
+        label=_lazy("New password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_lazy(
+            "At least 12 characters; a few words in a row are easy to remember. Not one that is known from data "
+            "breaches."
+        ),
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        self.user = user
         super().__init__(*args, **kwargs)
-        self.fields["old_password"].widget.attrs.pop("autofocus", None)  # it is the second form of its page
+
+    def clean_new_password(self) -> str:
+        password: str = self.cleaned_data["new_password"]
+        validate_password(password, self.user)
+        return password
+
+
+class PasswordForm(NewPasswordForm):
+    """Asks for the old one first, where there is one."""
+
+    old_password = forms.CharField(
+        label=_lazy("Current password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ("old_password", "new_password")
 
 
 class TokenForm(Form):

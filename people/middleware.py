@@ -18,9 +18,11 @@ from rest_framework.views import APIView
 
 from common import language
 from common.pages import tried_on
-from people import access, actors, audit
+from people import access, actors, audit, sessions
 
 logger = logging.getLogger(__name__)
+
+_BY_ITSELF = "/live/"  # what open pages ask for without anybody there
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
@@ -33,6 +35,8 @@ def known_actor(get_response: Handler) -> Handler:
         request.actor = actors.person(user) if user.is_authenticated else None  # type: ignore[attr-defined]
         translation.activate(language.of(request, user.language if user.is_authenticated else ""))
         if user.is_authenticated:
+            if not request.path_info.startswith(_BY_ITSELF):
+                sessions.touch(request, now=timezone.now())
             try:
                 timezone.activate(zoneinfo.ZoneInfo(user.time_zone or "UTC"))
             except (KeyError, ValueError):  # a zone that this machine does not know

@@ -7,9 +7,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -170,6 +174,52 @@ class Token(models.Model):
     @staticmethod
     def hash_of(secret: str) -> str:
         return sha256(secret.encode()).hexdigest()
+
+
+class Session(AbstractBaseSession):
+    """A browser's session; where somebody is signed in, whose it is, since when, and from where it was used.
+
+    It is over when its row is gone, or at `expire_date`, which moves on with its use.
+    """
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    signed_in_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    address = models.CharField(max_length=64, blank=True)
+    agent = models.CharField(max_length=300, blank=True)
+
+    class Meta(AbstractBaseSession.Meta):
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(user=None, signed_in_at=None)
+                | models.Q(user__isnull=False, signed_in_at__isnull=False),
+                name="a_session_knows_since_when_it_is_somebodys",
+            ),
+        ]
+
+    @property
+    def mark(self) -> str:
+        """What tells it from others in a page, where its key must not stand."""
+        return sha256(self.session_key.encode()).hexdigest()[:24]
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        engine: type[SessionBase] = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+        return engine
+
+
+class Cached(models.Model):
+    """What Django's DatabaseCache keeps: marks of what may be used once. Its columns are Django's."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "people_cache"
+
+    def __str__(self) -> str:
+        return self.cache_key
 
 
 class Throttle(models.Model):

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from common.errors import Invalid
-from people import access, audit
+from people import access, audit, sessions
 from people.actors import Actor
 from people.models import User
 
@@ -31,12 +31,13 @@ def check(password: str, user: User | None = None) -> None:
 
 
 @transaction.atomic
-def change(user: User, password: str, *, by: Actor, now: datetime) -> None:
-    """Every session of theirs ends, but one whose hash the caller renews. Raises Invalid, Forbidden."""
+def change(user: User, password: str, *, by: Actor, now: datetime, keep: str | None = None) -> None:
+    """Every session of theirs ends, but `keep`, whose hash the caller renews. Raises Invalid, Forbidden."""
     if by.user != user:
         access.require(by, access.Act.ADMINISTER)
     check(password, user)
     user.set_password(password)
     User.objects.filter(pk=user.pk).update(password=user.password, version=F("version") + 1)
     user.refresh_from_db(fields=["version"])
+    sessions.end_all(user, but=keep)
     audit.record(audit.Action.PASSWORD_CHANGED, user, by=by, now=now)

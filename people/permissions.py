@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 
-from people import access
+from people import access, stepup
 from people.actors import Actor
 
 if TYPE_CHECKING:  # REST framework reads this module while it loads its own
@@ -24,4 +25,14 @@ class ByMatrix(BasePermission):
         verdict = access.judge(actor, match.view_name if match else "", request.method or "")
         if verdict is access.Verdict.NO_SUCH_METHOD:
             raise MethodNotAllowed(request.method or "")
+        if verdict is access.Verdict.ALLOWED and actor is not None and actor.token is None:
+            self._ask_for_confirmation(request, match.view_name if match else "")
         return verdict is access.Verdict.ALLOWED
+
+    def _ask_for_confirmation(self, request: Request, route: str) -> None:
+        """A browser changes people, tokens and settings only shortly after its person has shown who they are, as on the
+        pages; programs have tokens. Raises ConfirmFirst."""
+        act = access.act_of(route, request.method or "")
+        weighty = act in (access.Act.ADMINISTER, access.Act.SELF) and request.method not in ("GET", "HEAD")
+        if weighty and not stepup.is_recent(request._request, now=timezone.now()):
+            raise stepup.ConfirmFirst("Your sign-in is a while ago: confirm on a page that it is you, and ask again.")

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.utils.crypto import constant_time_compare
 
 from people import access, actors
-from people.models import Token, User
+from people.models import Session, Token, User
+from people.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def _by_session(passes: Collection[Pass], now: datetime) -> Iterator[tuple[Pass,
     store = SessionStore()
     sessions: dict[str, dict[str, Any]] = {
         row.session_key: store.decode(row.session_data)
-        for row in store.get_model_class().objects.filter(session_key__in=keys, expire_date__gt=now)
+        for row in Session.objects.filter(session_key__in=keys, expire_date__gt=now)
     }
     users = User.objects.filter(is_active=True).in_bulk({each.user_id for each in passes if each.token_id is None})
     for each in passes:

@@ -2,12 +2,19 @@
 
 from django.urls import path
 
-from people import views
+from people import account_views, sign_in_views, views
 
 urlpatterns = [
-    path("sign-in/", views.sign_in, name="sign-in"),
-    path("sign-out/", views.sign_out, name="sign-out"),
-    path("account/", views.account, name="account"),
+    path("sign-in/", sign_in_views.sign_in, name="sign-in"),
+    path("sign-in/code/", sign_in_views.sign_in_code, name="sign-in-code"),
+    path("sign-in/passkey/", sign_in_views.sign_in_passkey, name="sign-in-passkey"),
+    path("sign-out/", sign_in_views.sign_out, name="sign-out"),
+    path("account/", account_views.account, name="account"),
+    path("account/password/", account_views.password, name="account-password"),
+    path("account/sessions/", account_views.session_list, name="session-list"),
+    path("account/sessions/end/", account_views.session_end, name="session-end"),
+    path("account/sessions/end-others/", account_views.sessions_end_others, name="sessions-end-others"),
+    path("account/confirm/", account_views.confirm, name="confirm"),
     path("settings/tokens/", views.token_list, name="token-list"),
     path("settings/tokens/<int:token_id>/revoke/", views.token_revoke, name="token-revoke"),
     path("settings/people/", views.people_list, name="people-list"),

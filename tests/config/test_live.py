@@ -17,7 +17,6 @@ from typing import Any, cast
 import pytest
 from asgiref.typing import ASGI3Application, ASGISendEvent, HTTPScope
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -29,7 +28,7 @@ from config.watcher import Pace
 from incidents import responding, stream, timeline
 from incidents.models import Entry, Incident
 from people import tokens
-from people.models import Team, Token, User
+from people.models import Session, Team, Token, User
 from tests import make
 from tests.make import NOW
 from tests.serving import served

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
 from people import access, standing, tokens
-from people.models import Token, User
+from people.models import Session, Token, User
 from people.standing import Pass
 from tests import make
 
@@ -82,8 +81,8 @@ def test_a_session_that_ended_opens_nothing(end: Callable[[User, Client], None],
 def test_a_session_ends_with_its_time(alice: User) -> None:
     session = by_session(alice)[0]
 
-    assert void(session, days=6) == set()
-    assert void(session, days=8) == {session}
+    assert void(session, hours=11) == set()
+    assert void(session, hours=13) == {session}
 
 
 @pytest.mark.django_db
