@@ -56,9 +56,7 @@ class IncidentFilter(django_filters.FilterSet):
         return queryset.filter(status__in=Incident.OPEN) if value else queryset.exclude(status__in=Incident.OPEN)
 
     def order(self, queryset: QuerySet[Incident], name: str, value: str) -> QuerySet[Incident]:
-        if value == "urgency":
-            queryset = queryset.annotate(waiting=_waiting())
-        return queryset.order_by(*ORDERS[value])
+        return ordered(queryset, value)
 
 
 class EntryFilter(django_filters.FilterSet):
@@ -76,7 +74,14 @@ class EntryFilter(django_filters.FilterSet):
         return queryset.order_by(value)
 
 
-def _waiting() -> Case:
+def ordered(incidents: QuerySet[Incident], ordering: str) -> QuerySet[Incident]:
+    """In one of ORDERS."""
+    if ordering == "urgency":
+        incidents = incidents.annotate(waiting=waiting())
+    return incidents.order_by(*ORDERS[ordering])
+
+
+def waiting() -> Case:
     """0 for what nobody has taken, 1 for what is being worked on, 2 for what is over."""
     ranks: list[Any] = [
         When(status=Incident.Status.TRIGGERED, then=Value(0)),

@@ -8,27 +8,18 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
-from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Model, Service
 from common import years
 from common.forms import ChangeForm, Form, labels_of
 from incidents import moments
-from incidents.filters import IncidentFilter
 from incidents.models import Entry, Incident
 from incidents.queries import web_address
 from people import access, queries
 from people.actors import Actor
 from people.models import Discipline, Role, Team, User
 from slos.models import Slo
-
-_SHOWN = {
-    "mine": "Open incidents of your teams, or that you were called to",
-    "open": "Open incidents",
-    "resolved": "Incidents that are over",
-    "all": "All incidents",
-}
 
 
 class Moment(forms.DateTimeField):
@@ -53,32 +44,6 @@ class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: User) -> str:
         return f"{obj.name} · {obj.discipline}" if obj.discipline else obj.name
-
-
-class ListForm(forms.Form):
-    """What the list can be narrowed by; the address may ask for more, as the API does."""
-
-    q = forms.CharField(required=False, max_length=200)
-    severity = forms.ChoiceField(required=False, choices=[("", "Any severity"), *Incident.Severity.choices])
-    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *Incident.Status.choices])
-    service = forms.ModelChoiceField(
-        Service.objects.all(), required=False, to_field_name="slug", empty_label="Any service"
-    )
-    team = forms.ModelChoiceField(Team.objects.all(), required=False, to_field_name="slug", empty_label="Any team")
-
-    def asked(self) -> dict[str, str]:
-        """Every filter that the address has, those too that have no field here."""
-        assert isinstance(self.data, MultiValueDict)
-        given = {name: ", ".join(filter(None, self.data.getlist(name))) for name in IncidentFilter.base_filters}
-        return {name: value for name, value in given.items() if value and name != "ordering"}
-
-    def sentence(self, tab: str) -> str:
-        """What the list shows, in words."""
-        asked = self.asked()
-        words = [f"“{asked.pop('q')}” in them"] if "q" in asked else []
-        words += [f"{name.replace('_', ' ')} {value}" for name, value in asked.items()]
-        order = "the most urgent first" if tab in ("mine", "open") else "the newest first"
-        return f"{_SHOWN[tab]}{' with ' if words else ''}{', '.join(words)}; {order}."
 
 
 class _AboutForm(Form):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from fractions import Fraction
 
@@ -184,6 +184,48 @@ def impacts_of(incidents: Iterable[Incident], now: datetime) -> dict[int, list[I
     for impact in measure(links, now):
         by_incident[impact.link.incident_id].append(impact)
     return by_incident
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """Of the SLOs that an incident burned, the one with the greatest known share."""
+
+    slo: str
+    share: Fraction
+    is_red: bool  # whether a postmortem is due by it
+
+
+def worst_of(incidents: Mapping[int, int], now: datetime) -> dict[int, Worst]:
+    """Primary key -> the worst, where there is one. Asked with each incident's `last_seq`, as whatever changes an
+    impact but a sample writes an entry: a sample is seen within KEPT. Three statements, none where all is known."""
+    if len(_known) > 4096:
+        _known.clear()
+    fresh = {pk: _known.get((pk, seq)) for pk, seq in incidents.items()}
+    missing = [pk for pk, seen in fresh.items() if seen is None or not timedelta() <= now - seen[0] < KEPT]
+    if missing:
+        links = SloLink.objects.filter(incident__in=missing).select_related("incident", "slo")
+        impacts: dict[int, list[Impact]] = {pk: [] for pk in missing}
+        for impact in measure(links, now):
+            impacts[impact.link.incident_id].append(impact)
+        for pk, found in impacts.items():
+            _known[pk, incidents[pk]] = fresh[pk] = (now, _worst_of(found))
+    return {pk: seen[1] for pk, seen in fresh.items() if seen is not None and seen[1] is not None}
+
+
+KEPT = timedelta(seconds=15)
+_known: dict[tuple[int, int], tuple[datetime, Worst | None]] = {}  # by primary key and last_seq: when, and what
+
+
+def forget() -> None:
+    """Measure anew the next time."""
+    _known.clear()
+
+
+def _worst_of(impacts: Sequence[Impact]) -> Worst | None:
+    found = worst(impacts)
+    if found is None or found.share is None:
+        return None
+    return Worst(str(found.slo), found.share, is_red=bool(found.postmortem_required))
 
 
 def measure(links: Iterable[SloLink], now: datetime) -> list[Impact]:

@@ -15,7 +15,19 @@ from django.views.decorators.http import require_POST
 
 from common.errors import Invalid
 from common.forms import Form
-from incidents import fields, impact, lifecycle, marking, queries, reading, responding, steps, stream
+from incidents import (
+    fields,
+    impact,
+    lifecycle,
+    listing,
+    marking,
+    narrowing,
+    queries,
+    reading,
+    responding,
+    steps,
+    stream,
+)
 from incidents import page as pages
 from incidents.access import incident_for
 from incidents.forms import (
@@ -23,7 +35,6 @@ from incidents.forms import (
     DeclareForm,
     EditForm,
     JoinForm,
-    ListForm,
     MarkForm,
     MomentsForm,
     NoteForm,
@@ -44,14 +55,26 @@ Status = Incident.Status
 def incident_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     tab = request.GET.get("tab", "open")
-    if tab not in queries.TABS:
+    if tab not in listing.TABS:
         raise Http404("There is no such tab.")
     live_version = stream.version(request.actor)  # before what it is the version of
-    page = queries.list_page(request.actor, tab, request.GET, request.GET.get("cursor"), now)
-    form = ListForm(request.GET, auto_id="filter_%s")
-    context = {"section": SECTION, "now": now, "tab": tab, "tabs": queries.TABS, "page": page, "form": form}
-    context |= {"asked": form.asked(), "sentence": form.sentence(tab), "live_version": live_version}
-    context["acts"] = page.has_waiting and access.can(request.actor, access.Act.RESPOND)
+    wanted = listing.asked(tab, request.GET)
+    page = listing.page(request.actor, wanted, request.GET.get("cursor"), now)
+    may_respond = access.can(request.actor, access.Act.RESPOND)
+    context = {
+        "section": SECTION,
+        "now": now,
+        "tab": tab,
+        "asked": wanted,
+        "page": page,
+        "tabs": narrowing.tabs(wanted, page.counts),
+        "chips": narrowing.chips(wanted, page.counts),
+        "facets": narrowing.menu(wanted, page.counts),
+        "sentence": narrowing.sentence(wanted, page.counts),
+        "live_version": live_version,
+        "acts": page.has_waiting and may_respond,
+        "picks": bool(page.rows) and may_respond,
+    }
     return render(request, "incidents/list.html", context)
 
 

@@ -15,6 +15,8 @@ from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
 from common import append_only, pulse
+from home.templatetags import deliveries
+from incidents import impact
 from people.models import Team, User
 from tests import make
 
@@ -71,6 +73,13 @@ def _a_flush_spares_nothing_and_brings_back_the_start() -> Iterator[None]:
 def _the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test does not say otherwise (`pulse.forget()`), so that no page asks for it or warns of it."""
     monkeypatch.setattr(pulse, "_seen", (pulse.Pulse(datetime.max.replace(tzinfo=UTC), has_quarantined=False), inf))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_known_from_another_test() -> None:
+    """What a process goes by for some seconds."""
+    impact.forget()
+    deliveries.forget()
 
 
 @pytest.fixture

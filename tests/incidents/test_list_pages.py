@@ -23,8 +23,8 @@ def listed(client: Client, query: str = "") -> list[str]:
     """The titles that the list shows, from its top."""
     response = client.get(f"/incidents/{query}")
     assert response.status_code == 200
-    table = response.content.decode().partition("<tbody>")[2]
-    return [title.strip() for title in re.findall(r'dir="auto">([^<]+)</a>', table)]
+    table = response.content.decode().partition("<tbody")[2]
+    return [title.strip() for title in re.findall(r'<a href="/incidents/[0-9]+/"[^>]*>([^<]+)</a>', table)]
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_address_narrows_the_list_and_a_sentence_says_how(client: Client, pa
     assert listed(client, "?service=checkout&team=payments&q=CARD") == ["Card payments fail"]
     assert listed(client, "?q=INC-2") == ["Ranking drifts"]
     page = client.get("/incidents/?severity=sev1&q=nothing").content.decode()
-    assert "Open incidents with “nothing” in them, severity sev1; the most urgent first." in page
+    assert "Open incidents with severity SEV1, text “nothing”, most urgent first." in page
     assert "No incident is like this" in page
 
 
@@ -125,7 +125,7 @@ def test_firing_alerts_and_the_missing_commander_are_seen(client: Client, alice:
     incident = make.fired(integration, *[make.alert(labels={"pod": str(n)}) for n in range(7)])
     page = client.get("/incidents/").content.decode()
     assert "no commander" in page
-    assert '<td class="num wide">7</td>' in page
+    assert '<td class="num c-firing wide">7</td>' in page
 
     responding.assign_role(incident, make.role("commander"), alice, by=person(alice), now=NOW)
 
@@ -160,4 +160,4 @@ def test_the_list_costs_the_same_for_one_and_for_many(client: Client, payments: 
         client.get("/incidents/")
 
     assert len(many) == len(few)
-    assert len(many) <= 20
+    assert len(many) <= 10

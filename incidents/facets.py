@@ -1,0 +1,128 @@
+"""How many incidents each next step of narrowing the list would leave, and how many each tab has: one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+
+from incidents.models import Incident
+
+BOUND = 1000  # what is over is counted up to here
+LABELS = 20  # the most frequent
+
+# Name of the facet -> the column of its values.
+COLUMNS = {
+    "status": "status",
+    "severity": "severity",
+    "kind": "kind",
+    "service": "service__slug",
+    "model": "model__slug",
+    "team": "team__slug",
+}
+NAMED = {"service": "catalog_service", "model": "catalog_model", "team": "people_team"}  # where their names stand
+
+_ALL = " AND ".join(f"in_{name} = 1" for name in COLUMNS)
+_CTE = ", ".join(
+    [*(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "mine"]
+    + [f"in_{name}" for name in COLUMNS]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Of one value. `name` is what people read, where that is not the value itself."""
+
+    value: str
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`open` and `mine` are of the tabs, `shown` is of the list; where it `is_bounded`, so are those by facet."""
+
+    open: int
+    mine: int
+    shown: int
+    is_bounded: bool
+    by_facet: Mapping[str, Sequence[Count]]
+
+
+def count(
+    opens: QuerySet[Incident],
+    mine: Q,
+    chosen: Mapping[str, Any],
+    *,
+    only_mine: bool = False,
+    instead: QuerySet[Incident] | None = None,
+) -> Counts:
+    """Count `opens`, which are open and narrowed by all that is no facet: exactly, and by each facet as if nothing of
+    it were `chosen`. Where the list shows others `instead`, narrowed by everything and in its order, the facets are
+    counted among the first BOUND of those."""
+    sql, parameters = _compiled(opens, mine, chosen)
+    ctes = f"WITH opens({_CTE}) AS MATERIALIZED ({sql})"
+    if instead is not None:
+        sql, more = _compiled(instead, mine, {})
+        ctes += f", base({_CTE}) AS MATERIALIZED ({sql} LIMIT {BOUND + 1})"
+        parameters = (*parameters, *more)
+    else:
+        ctes += f", base AS (SELECT * FROM opens{' WHERE mine = 1' if only_mine else ''})"
+    with connection.cursor() as cursor:
+        cursor.execute(f"{ctes} {_counts()}", parameters)
+        rows: list[tuple[str, str, str, int]] = cursor.fetchall()
+    totals = {"open": 0, "mine": 0, "shown": 0}
+    by_facet: dict[str, list[Count]] = {name: [] for name in (*COLUMNS, "label")}
+    for part, value, name, number in rows:
+        if part in totals:
+            totals[part] = number
+        else:
+            by_facet[part].append(Count(value, name, number))
+    return Counts(**totals, is_bounded=instead is not None and totals["shown"] > BOUND, by_facet=by_facet)
+
+
+def _compiled(incidents: QuerySet[Incident], mine: Q, chosen: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+    """The SELECT of what stands in _CTE: of each incident its facets, and whether it is in what is chosen of each."""
+    inside = {
+        f"in_{name}": _flag(Q(**{f"{column}__in": chosen[name]})) if chosen.get(name) else Value(1)
+        for name, column in COLUMNS.items()
+    }
+    found = incidents.annotate(is_mine=_flag(mine), **inside).values_list(
+        *(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "is_mine", *inside
+    )
+    sql, parameters = found.query.get_compiler(connection=connection).as_sql()
+    return sql, parameters
+
+
+def _flag(condition: Q) -> Case:
+    return Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
+
+
+def _counts() -> str:
+    """The SELECT behind the CTEs: (of what, value, its name, how many)."""
+    unpacked = "jsonb_each_text" if connection.vendor == "postgresql" else "json_each"
+    labels = (
+        "SELECT 'label', label.key || ':' || label.value AS word, '', count(*) AS n "
+        f"FROM base, {unpacked}(base.labels) AS label WHERE {_ALL} "
+        f"GROUP BY label.key, label.value ORDER BY n DESC, word LIMIT {LABELS}"
+    )
+    parts = [
+        f"SELECT 'open', '', '', count(*) FROM opens WHERE {_ALL}",
+        f"SELECT 'mine', '', '', count(*) FROM opens WHERE {_ALL} AND mine = 1",
+        f"SELECT 'shown', '', '', count(*) FROM base WHERE {_ALL}",
+        f"SELECT * FROM ({labels}) AS labels",
+    ]
+    for name in COLUMNS:
+        others = " AND ".join(f"in_{other} = 1" for other in COLUMNS if other != name)
+        if name in NAMED:
+            parts.append(
+                f"SELECT '{name}', there.slug, there.name, c.n FROM "
+                f"(SELECT {name}_id AS id, count(*) AS n FROM base WHERE {others} GROUP BY {name}_id) AS c "
+                f"JOIN {NAMED[name]} AS there ON there.id = c.id"
+            )
+        else:
+            parts.append(f"SELECT '{name}', {name}, '', count(*) FROM base WHERE {others} GROUP BY {name}")
+    return " UNION ALL ".join(parts)

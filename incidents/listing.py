@@ -1,0 +1,265 @@
+"""The list of incidents: which stand in a tab, what a row shows, and in which words the address narrows it.
+
+The address is the whole state. A row is plain columns, read at once with who commands and how much fires, so that a
+page costs the same whatever number of incidents there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.forms import Form
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from common import keyset
+from common.errors import Invalid
+from incidents import facets, filters, impact
+from incidents.models import Incident, IncidentQuerySet, Responder, RoleAssignment, SloLink
+from incidents.overview import COMMANDER
+from people.actors import Actor
+
+TABS = {
+    "mine": gettext_lazy("Mine"),
+    "open": gettext_lazy("Open"),
+    "resolved": gettext_lazy("Resolved"),
+    "all": gettext_lazy("All"),
+}
+BY_URGENCY = ("mine", "open")
+OVER = (Incident.Status.RESOLVED, Incident.Status.CLOSED, Incident.Status.DISMISSED, Incident.Status.MERGED)
+
+_COLUMNS = (
+    *("id", "number", "title", "status", "severity", "is_private", "is_drill"),
+    *("service__name", "model__name", "team__name"),
+    *("started_at", "detected_at", "created_at", "resolved_at", "last_entry_at", "last_seq"),
+    *("commander", "firing", "has_slos", "waiting"),
+)
+_LABELS = {str(value): str(label) for value, label in (*Incident.Status.choices, *Incident.Severity.choices)}
+
+
+# What is asked for
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The filters of an address, each checked; and the addresses that have one more or one less."""
+
+    tab: str
+    given: Mapping[str, Sequence[str]]  # name of the filter -> its values, as they stand in the address
+    values: Mapping[str, Any]  # the same as the filters understand them
+    filters: Mapping[str, Any]
+
+    def narrowed(self, incidents: QuerySet[Incident], *, but: Iterable[str] = ()) -> QuerySet[Incident]:
+        """By every filter but those."""
+        for name, one in self.filters.items():
+            if name in self.given and name not in but:
+                incidents = one.filter(incidents, self.values[name])
+        return incidents
+
+    @property
+    def query(self) -> str:
+        """What the address says behind its question mark, in one order: the same list has the same words."""
+        return self._address(self.given)
+
+    def without(self, name: str, value: str | None = None) -> str:
+        """The address without a value, or without all that is said under the name."""
+        rest = [each for each in self.given.get(name, ()) if value is not None and each != value]
+        return self._address({**self.given, name: rest})
+
+    def on_tab(self, tab: str) -> str:
+        """The address of another tab, narrowed alike but for the status."""
+        return self._address({**self.given, "status": ()}, tab)
+
+    def _address(self, given: Mapping[str, Sequence[str]], tab: str = "") -> str:
+        pairs = [(name, value) for name, values in given.items() for value in values]
+        return urlencode([("tab", tab or self.tab), *pairs])
+
+
+def asked(tab: str, address: QueryDict) -> Asked:
+    """What the address asks for. Raises Invalid for what no filter knows."""
+    known, form_class = _filters()
+    form = form_class(address)
+    if not form.is_valid():
+        faults = [(name, str(text)) for name, texts in form.errors.items() for text in texts]
+        words = " ".join(text for name, text in faults)
+        raise Invalid(_("No incident can be asked for like this: %(faults)s") % {"faults": words}, errors=faults)
+    values = form.cleaned_data
+    given: dict[str, list[str]] = {}
+    for name in known:
+        if name != "ordering" and values[name] not in (None, "", []):
+            said = values[name] if isinstance(values[name], list) else [text for text in address.getlist(name) if text]
+            given[name] = [*dict.fromkeys(said)]
+    return Asked(tab, given, values, known)
+
+
+@cache
+def _filters() -> tuple[Mapping[str, Any], type[Form]]:
+    """Those of IncidentFilter and the form that checks them, which it would make anew for each request."""
+    filtering = filters.IncidentFilter(queryset=Incident.objects.none())
+    return filtering.filters, filtering.get_form_class()
+
+
+def listed(actor: Actor, wanted: Asked) -> QuerySet[Incident]:
+    """The incidents of the tab that the actor may see, as they were asked for and in the tab's order."""
+    found = wanted.narrowed(_of_tab(wanted.tab, Incident.objects.for_actor(actor), actor))
+    return filters.ordered(found, _ordering(wanted.tab))
+
+
+def _of_tab(tab: str, incidents: IncidentQuerySet, actor: Actor) -> QuerySet[Incident]:
+    match tab:
+        case "mine":
+            return incidents.open().filter(_mine(actor))
+        case "open":
+            return incidents.open()
+        case "resolved":
+            return incidents.filter(status__in=OVER)
+    return incidents
+
+
+def _ordering(tab: str) -> str:
+    return "urgency" if tab in BY_URGENCY else "-opened"
+
+
+def _mine(actor: Actor) -> Q:
+    """Of the actor's teams, or asking for them, or with them in it."""
+    user = actor.user
+    if user is None:
+        return Q(pk__in=())
+    called = Responder.objects.filter(user=user).exclude(state=Responder.State.LEFT)
+    teams = user.memberships.exclude(role="viewer")
+    return Q(pk__in=called.values("incident")) | Q(team__in=teams.values("team"))
+
+
+# What is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An incident in the list."""
+
+    id: int
+    number: int
+    title: str
+    status: str
+    severity: str
+    is_private: bool
+    is_drill: bool
+    service: str | None
+    model: str | None
+    team: str | None
+    started_at: datetime | None
+    detected_at: datetime | None
+    created_at: datetime
+    resolved_at: datetime | None
+    last_entry_at: datetime | None
+    last_seq: int
+    commander: str | None
+    firing: int
+    has_slos: bool
+    waiting: int
+    worst: impact.Worst | None = None
+
+    def __str__(self) -> str:
+        return f"INC-{self.number}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in Incident.OPEN
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nobody has acknowledged it."""
+        return self.status == Incident.Status.TRIGGERED
+
+    @property
+    def names(self) -> list[str]:
+        """Of what it is about, and of who commands."""
+        return [name for name in (self.service, self.model, self.team, self.commander) if name]
+
+    @property
+    def status_label(self) -> str:
+        return _LABELS[self.status]
+
+    @property
+    def severity_label(self) -> str:
+        return _LABELS[self.severity]
+
+    @property
+    def since(self) -> datetime:
+        """As Incident.since."""
+        return self.started_at or self.detected_at or self.created_at
+
+    @property
+    def lasted(self) -> timedelta | None:
+        """From its start to its resolution; None while it is open, or where nobody resolved it."""
+        return self.resolved_at - self.since if self.resolved_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    rows: list[Row]
+    next: str | None
+    previous: str | None
+    counts: facets.Counts
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether one of them waits to be acknowledged."""
+        return any(row.is_waiting for row in self.rows)
+
+
+def page(actor: Actor, wanted: Asked, cursor: str | None, now: datetime) -> ListPage:
+    """A page of the list, and what it could be narrowed by: two statements, and three more where `impact.worst_of`
+    does not know what one of its incidents burned."""
+    found = listed(actor, wanted)
+    shown = keyset.page(_columns(found), filters.ORDERS[_ordering(wanted.tab)], cursor)
+    counts = facets.count(
+        wanted.narrowed(Incident.objects.for_actor(actor).open().order_by(), but=facets.COLUMNS),
+        _mine(actor),
+        wanted.values,
+        only_mine=wanted.tab == "mine",
+        instead=None if wanted.tab in BY_URGENCY else found,
+    )
+    return ListPage(_rows(shown.rows, now), shown.next, shown.previous, counts)
+
+
+def rows_of(incidents: QuerySet[Incident], now: datetime) -> list[Row]:
+    """The rows of all of them, in their order."""
+    return _rows(_columns(incidents), now)
+
+
+def _columns(incidents: QuerySet[Incident]) -> QuerySet[Incident, Any]:
+    """What a row is made of. The alerts are of a room above this one, and reached by their accessor."""
+    if "waiting" not in incidents.query.annotations:
+        incidents = incidents.annotate(waiting=filters.waiting())
+    return incidents.annotate(**_beside()).values_list(*_COLUMNS, named=True)
+
+
+@cache
+def _beside() -> Mapping[str, Any]:
+    """Who commands, how much fires, and whether an SLO is linked."""
+    own = OuterRef("pk")
+    commanders = RoleAssignment.objects.filter(incident=own, ended_at=None, role__slug=COMMANDER).order_by(
+        "since", "id"
+    )
+    alerts = Incident._meta.get_field("alerts").related_model._default_manager
+    firing = alerts.filter(incident=own, status="firing").order_by().values("incident").annotate(n=Count("pk"))
+    return {
+        "commander": Subquery(commanders.values("user__name")[:1]),
+        "firing": Coalesce(Subquery(firing.values("n")), 0),
+        "has_slos": Exists(SloLink.objects.filter(incident=own)),
+    }
+
+
+def _rows(found: Iterable[Any], now: datetime) -> list[Row]:
+    rows = [Row(*columns) for columns in found]
+    burned = impact.worst_of({row.id: row.last_seq for row in rows if row.has_slos}, now)
+    return [replace(row, worst=burned[row.id]) if row.id in burned else row for row in rows]

@@ -1,0 +1,165 @@
+"""How the list of incidents is narrowed, in words and links: what it is narrowed by, and by what it could be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote_plus
+
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from common.text import shortened
+from incidents import facets
+from incidents.listing import BY_URGENCY, TABS, Asked
+from incidents.models import Incident
+
+MOST = 30  # values of a facet in the menu
+_TITLES = {
+    "status": gettext_lazy("Status"),
+    "severity": gettext_lazy("Severity"),
+    "kind": gettext_lazy("Kind"),
+    "service": gettext_lazy("Service"),
+    "model": gettext_lazy("Model"),
+    "team": gettext_lazy("Team"),
+    "label": gettext_lazy("Label"),
+}
+_OTHERS = {
+    "q": gettext_lazy("Text"),
+    "drill": gettext_lazy("Drill"),
+    "open": gettext_lazy("Open"),
+    "opened_after": gettext_lazy("Opened after"),
+    "opened_before": gettext_lazy("Opened before"),
+}
+_CHOICES = {
+    "status": dict(Incident.Status.choices),
+    "severity": dict(Incident.Severity.choices),
+    "kind": dict(Incident.Kind.choices),
+}
+_WHICH = {
+    "mine": gettext_lazy("Open incidents of your teams, or that you were called to"),
+    "open": gettext_lazy("Open incidents"),
+    "resolved": gettext_lazy("Incidents that are over"),
+    "all": gettext_lazy("All incidents"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """`count` is None where it is not counted. `url` keeps what the list is narrowed by."""
+
+    label: str
+    count: int | None
+    url: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One thing that the list is narrowed by; `url` is the list without it. `is_ours`: the value is a word of ours,
+    not a name that somebody gave."""
+
+    title: str
+    value: str
+    url: str
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """`options` are the items of a list, each a link that chooses a value or, where it is chosen, takes it back."""
+
+    title: str
+    options: SafeString
+    is_ours: bool
+    is_on: bool
+
+
+def tabs(wanted: Asked, counts: facets.Counts) -> list[Tab]:
+    """A status is left behind, as each tab has its own."""
+    counted = {"mine": counts.mine, "open": counts.open}
+    return [
+        Tab(str(label), counted.get(name), f"?{wanted.on_tab(name)}", name == wanted.tab)
+        for name, label in TABS.items()
+    ]
+
+
+def chips(wanted: Asked, counts: facets.Counts) -> list[Chip]:
+    """In the order of the facets, whatever the order in the address."""
+    names = _names(counts)
+    return [
+        Chip(str(title), _name(name, value, names), f"?{wanted.without(name, value)}", name in _CHOICES)
+        for name, title in (*_TITLES.items(), *_OTHERS.items())
+        for value in wanted.given.get(name, ())
+    ]
+
+
+def menu(wanted: Asked, counts: facets.Counts) -> list[Facet]:
+    """Every facet with its values, the most frequent first; our own words in their own order, with those of none."""
+    return [
+        Facet(str(title), _options(name, wanted, counts), name in _CHOICES, name in wanted.given)
+        for name, title in _TITLES.items()
+    ]
+
+
+def sentence(wanted: Asked, counts: facets.Counts) -> str:
+    """What the list shows, in words."""
+    names = _names(counts)
+    said = []
+    for name, title in (*_TITLES.items(), *_OTHERS.items()):
+        if values := wanted.given.get(name):
+            shown = [f"“{value}”" if name == "q" else _name(name, value, names) for value in values]
+            joined = (_(" and ") if name == "label" else _(" or ")).join(shown)
+            said.append(f"{str(title).lower()} {joined}")
+    words = str(_WHICH[wanted.tab])
+    if said:
+        words = _("%(which)s with %(filters)s") % {"which": words, "filters": ", ".join(said)}
+    if wanted.tab in BY_URGENCY:
+        return _("%(which)s, most urgent first.") % {"which": words}
+    return _("%(which)s, newest first.") % {"which": words}
+
+
+# A menu has a hundred of them: joined here, they cost a tenth of what a template's loop does.
+_OPTION = '<li><a href="?{}"{}><span dir="auto">{}</span><span class="text-secondary">{}</span></a></li>'
+_IS_ON = mark_safe(' aria-current="true"')
+
+
+def _options(name: str, wanted: Asked, counts: facets.Counts) -> SafeString:
+    chosen = wanted.given.get(name, ())
+    values: list[str]
+    counted = {each.value: each for each in counts.by_facet[name]}
+    if name in _CHOICES:
+        values = list(map(str, _CHOICES[name]))
+    else:
+        by_count = sorted(counted.values(), key=lambda each: (-each.count, each.name, each.value))
+        values = [each.value for each in by_count[:MOST]]
+        values += [value for value in chosen if value not in values]
+    names = _names(counts)
+    more = "+" if counts.is_bounded else ""
+    adding = f"{wanted.query}&{name}="
+    return format_html_join(
+        "",
+        _OPTION,
+        (
+            (
+                wanted.without(name, value) if value in chosen else adding + quote_plus(value),
+                _IS_ON if value in chosen else "",
+                shortened(_name(name, value, names), 80),
+                f"{counted[value].count:,}{more}" if value in counted else "0",
+            )
+            for value in values
+        ),
+    )
+
+
+def _names(counts: facets.Counts) -> Mapping[tuple[str, str], str]:
+    return {(name, each.value): each.name for name in facets.NAMED for each in counts.by_facet[name]}
+
+
+def _name(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:
+    """What people read for a value: our word, the name that goes with a slug, or the value itself."""
+    if name in _CHOICES:
+        return str(_CHOICES[name].get(value, value))
+    return names.get((name, value), value)
