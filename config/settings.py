@@ -210,6 +210,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "people.context.actor",
                 "common.pulse.on_pages",
+                "home.frame.on_pages",
             ],
         },
     }

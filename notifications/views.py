@@ -10,9 +10,10 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from common import keyset
+from common import keyset, undo
 from notifications import forms, methods, outbox, probing, queries
 from notifications.access import message_for, method_for
 from notifications.channels import CHANNELS
@@ -69,14 +70,20 @@ def contact_method_edit(request: SignedInRequest, pk: int) -> HttpResponse:
 @require_POST
 def contact_method_move(request: SignedInRequest, pk: int) -> HttpResponse:
     method = method_for(request.user, pk)
-    methods.move(method, 1 if request.POST.get("to") == "later" else -1)
+    is_later = request.POST.get("to") == "later"
+    methods.move(method, 1 if is_later else -1)
+    done = _("“{method}” is tried later now.") if is_later else _("“{method}” is tried earlier now.")
+    _offer_undo(request, done, method, to="earlier" if is_later else "later")
     return _back(method)
 
 
 @require_POST
 def contact_method_switch(request: SignedInRequest, pk: int) -> HttpResponse:
     method = method_for(request.user, pk)
-    methods.switch(method, on=request.POST.get("on") == "yes", now=timezone.now())
+    is_on = request.POST.get("on") == "yes"
+    methods.switch(method, on=is_on, now=timezone.now())
+    done = _("“{method}” is switched on.") if is_on else _("“{method}” is switched off.")
+    _offer_undo(request, done, method, on="no" if is_on else "yes")
     return _back(method)
 
 
@@ -101,6 +108,11 @@ def contact_method_test(request: SignedInRequest, pk: int) -> HttpResponse:
         return _back(method)
     context = {"way": queries.way_of(method, now), "now": now}
     return render(request, "notifications/_test.html", context)
+
+
+def _offer_undo(request: SignedInRequest, done: str, method: ContactMethod, **fields: str) -> None:
+    """What takes it back goes where it came from."""
+    undo.offer(request, done.format(method=method), url=request.path, fields=fields)
 
 
 def _back(method: ContactMethod) -> HttpResponse:

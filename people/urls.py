@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from people import account_views, sign_in_views, views
+from people import account_views, preference_views, sign_in_views, views
 
 urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="sign-in"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("account/sessions/end/", account_views.session_end, name="session-end"),
     path("account/sessions/end-others/", account_views.sessions_end_others, name="sessions-end-others"),
     path("account/confirm/", account_views.confirm, name="confirm"),
+    path("account/preferences/", preference_views.show, name="preferences"),
+    path("account/preferences/theme/", preference_views.choose_theme, name="preferences-theme"),
     path("settings/tokens/", views.token_list, name="token-list"),
     path("settings/tokens/<int:token_id>/revoke/", views.token_revoke, name="token-revoke"),
     path("settings/people/", views.people_list, name="people-list"),

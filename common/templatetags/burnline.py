@@ -6,17 +6,21 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django import forms, template
 from django.conf import settings
+from django.contrib.messages.storage.base import Message
 from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext_lazy, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+
+from common import undo as undoing
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as StrOrPromise
@@ -32,6 +36,7 @@ NOT_KNOWN, NO_DATA, NOT_YET = gettext_lazy("not known yet"), gettext_lazy("no da
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def icon(name: str, label: str = "") -> SafeString:
     """An icon of the sprite. Without a label it is decoration, and screen readers pass over it."""
     if label:
@@ -39,6 +44,29 @@ def icon(name: str, label: str = "") -> SafeString:
             '<svg class="icon" role="img" aria-label="{}"><use href="{}#{}"></use></svg>', label, static(SPRITE), name
         )
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static(SPRITE), name)
+
+
+class Once(template.Node):
+    """What `{% once %}` holds, as it was rendered for the first who read this language."""
+
+    def __init__(self, inside: template.NodeList) -> None:
+        self._inside = inside
+        self._rendered: dict[str | None, SafeString] = {}
+
+    def render(self, context: template.Context) -> SafeString:
+        language = get_language()
+        if language not in self._rendered:
+            self._rendered[language] = self._inside.render(context)
+        return self._rendered[language]
+
+
+@register.tag
+def once(parser: template.base.Parser, token: template.base.Token) -> Once:
+    """`{% once %}...{% endonce %}`: the same on every page for everybody who reads a language, so rendered once in each
+    process. Nothing in it may depend on the request, the reader or the page."""
+    inside = parser.parse(("endonce",))
+    parser.delete_first_token()
+    return Once(inside)
 
 
 @register.simple_tag
@@ -202,6 +230,12 @@ def avatar(name: str, size: str = "sm") -> SafeString:
     return format_html(
         '<span class="avatar avatar-{} tint-{}" aria-hidden="true">{}</span>', size, tint, initials(name)
     )
+
+
+@register.filter
+def undo(message: Message) -> undoing.Undo | None:
+    """The way back that a message carries."""
+    return undoing.of(message)
 
 
 @register.filter

@@ -62,6 +62,12 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => delete form.dataset.sent, 3000);
 });
 
+// On a phone the tab that one is in may be out of sight.
+for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  const { parentElement: item } = tab;
+  item.parentElement.scrollLeft = item.offsetLeft - item.parentElement.offsetLeft - 24;
+}
+
 document.addEventListener("click", (event) => {
   event.target.closest("[data-dismiss]")?.closest(".message").remove();
   for (const menu of document.querySelectorAll("details.menu[open]")) {

@@ -1,6 +1,6 @@
 // Brings the live parts of a page up to date when something has moved: one GET of the page's own address, so that
 // permissions apply, and each <... id data-live-part> is morphed into what came. So are the warnings to everybody
-// (#pulse), which are on every page and make none live. What somebody types, chooses, unfolds or reads stays as it is
+// (#pulse) and the counts of the rail, which are on every page and make none live. What somebody types, chooses, unfolds or reads stays as it is
 // and where it is.
 //
 // A part waits while a pointer is pressed or a menu is open in it. In a part with data-live-part="rows" no row comes,
@@ -101,7 +101,7 @@ function bring(fresh) {
   }
   document.title = fresh.title;
   renewTokens(fresh);
-  for (const part of document.querySelectorAll("[data-live-part], #pulse")) {
+  for (const part of document.querySelectorAll("[data-live-part], #pulse, #rail-nav")) {
     const next = fresh.getElementById(part.id);
     if (next) held.set(part.id, next);
   }

@@ -1,36 +1,21 @@
-// Light or dark, set before the first paint: the reader's choice, else the system's. Loaded in <head>, not deferred.
-(() => {
-  const KEY = "burnline-scheme";
-  const system = matchMedia("(prefers-color-scheme: dark)");
+// The scheme changes as soon as it is chosen; the server keeps it. Without this the form reloads the page.
 
-  function chosen() {
-    try {
-      return localStorage.getItem(KEY) || "system";
-    } catch {
-      return "system"; // storage is forbidden here
-    }
-  }
-
-  function apply() {
-    const choice = chosen();
-    document.documentElement.dataset.bsTheme = choice === "system" ? (system.matches ? "dark" : "light") : choice;
-    for (const button of document.querySelectorAll("[data-scheme]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.scheme === choice));
-    }
-  }
-
-  apply();
-  system.addEventListener("change", apply);
-  addEventListener("storage", apply); // another tab chose
-  addEventListener("DOMContentLoaded", apply);
-  addEventListener("click", (event) => {
-    const button = event.target.closest("[data-scheme]");
-    if (!button) return;
-    try {
-      localStorage.setItem(KEY, button.dataset.scheme);
-    } catch {
-      return; // nowhere to keep the choice
-    }
-    apply();
+for (const form of document.querySelectorAll("form[data-theme-choice]")) {
+  form.addEventListener("submit", (event) => {
+    const { value } = event.submitter;
+    event.preventDefault();
+    show(value);
+    const choice = new FormData(form);
+    choice.set("theme", value);
+    fetch(form.action, { method: "POST", body: choice, redirect: "manual" }).catch(() => form.requestSubmit);
   });
-})();
+}
+
+function show(theme) {
+  const root = document.documentElement;
+  if (theme === "system") delete root.dataset.bsTheme;
+  else root.dataset.bsTheme = theme;
+  for (const button of document.querySelectorAll("[data-theme-choice] [name=theme]")) {
+    button.setAttribute("aria-pressed", String(button.value === theme));
+  }
+}

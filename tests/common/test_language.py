@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polib
 import pytest
@@ -157,11 +156,3 @@ def test_a_translation_has_the_places_of_its_message(code: str, domain: str) -> 
     ]
 
     assert wrong == []
-
-
-def test_every_message_of_the_scripts_that_stands_in_the_code_is_in_the_catalogue() -> None:
-    scripts = Path(SCRIPTS).parent.glob("*.js")
-    said = {words for path in scripts for words in re.findall(r"\bn?gettext\(\s*\"([^\"]+)\"", path.read_text())}
-
-    assert "Live every {seconds} s" in said
-    assert said - {entry.msgid for entry in catalogue("de", "djangojs")} == set()

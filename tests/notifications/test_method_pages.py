@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -257,3 +258,21 @@ def test_looking_at_the_state_of_a_test_sends_none(browser: Client, alice: User)
 
 def test_the_page_costs_the_same_however_many_there_are(alice: User) -> None:
     assert grows(alice, [LIST], lambda: slack(alice, f"m{alice.contact_methods.count()}")) == []
+
+
+@pytest.mark.parametrize(("act", "sent"), [("move", {"to": "later"}), ("switch", {"on": "no"})])
+def test_a_button_beside_what_was_done_takes_it_back(
+    browser: Client, alice: User, act: str, sent: dict[str, str]
+) -> None:
+    one, _ = slack(alice, "one"), slack(alice, "two")
+
+    told = browser.post(f"{LIST}{one.pk}/{act}/", sent, follow=True).content.decode()
+    way_back = re.search(
+        rf'<form method="post" action="({LIST}{one.pk}/{act}/)">(.*?)</form>', told[told.index("messages") :], re.DOTALL
+    )
+    assert way_back
+    fields = dict(re.findall(r'name="(\w+)"\s+value="(\w+)"', way_back[2]))
+    browser.post(way_back[1], fields)
+
+    one.refresh_from_db()
+    assert (labels(alice), one.is_active) == (["one", "two"], True)

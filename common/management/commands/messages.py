@@ -8,6 +8,7 @@ import polib
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.core.management.commands import makemessages
 
 LOCALE = settings.BASE_DIR / "locale"
 SCRIPTS = settings.BASE_DIR / "static" / "js" / "words"
@@ -17,6 +18,12 @@ NO_WORDS_OF_OURS += ["static/js/words/*", "*/migrations/*"]
 LASTING = ("MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Plural-Forms")  # the others change by the day
 
 
+class Extraction(makemessages.Command):
+    """Without guesses: a translation of something similar is a wrong one."""
+
+    msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
+
+
 class Command(BaseCommand):
     help = "Write locale/ and static/js/words/ anew from the words in the code; needs gettext's tools."
     requires_system_checks = ()
@@ -24,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for domain in ("django", "djangojs"):
             call_command(
-                "makemessages",
+                Extraction(),
                 locale=LANGUAGES,
                 domain=domain,
                 ignore_patterns=NO_WORDS_OF_OURS,
