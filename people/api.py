@@ -22,7 +22,7 @@ from people import (
 )
 from people import serializers as shapes
 from people.authentication import actor_of
-from people.models import Discipline, Role, Team, Token, User
+from people.models import AuditEvent, Discipline, Role, Team, Token, User
 
 
 class Users(rest.Resource[User]):
@@ -212,3 +212,15 @@ def _user(pk: int) -> User:
 
 def _by_team(memberships: list[dict[str, Any]]) -> dict[Team, str]:
     return {each["team"]: each["role"] for each in memberships}
+
+
+class Audit(rest.Resource[AuditEvent]):
+    """Who did what to which object, from where, and what changed; the newest first."""
+
+    serializer_class = shapes.AuditOut
+    filterset_class = filters.AuditFilter
+    queryset = AuditEvent.objects.order_by("-seq")
+
+    @extend_schema(responses=shapes.AuditOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(request)

@@ -15,4 +15,5 @@ urlpatterns = [
     path("roles/<slug:slug>/", api.OneRole.as_view(), name="api-role-detail"),
     path("tokens/", api.Tokens.as_view(), name="api-token-list"),
     path("tokens/<int:pk>/revoke/", api.RevokeToken.as_view(), name="api-token-revoke"),
+    path("audit/", api.Audit.as_view(), name="api-audit-list"),
 ]

@@ -60,7 +60,7 @@ def refusals_are_recorded(get_response: Handler) -> Handler:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if response.status_code == 403:
+        if response.status_code == 403 and not getattr(request, "is_asked_to_confirm", False):
             shown = getattr(request, "auth", None)  # what REST framework found
             actor = shown if isinstance(shown, actors.Actor) else getattr(request, "actor", None)
             match = request.resolver_match

@@ -35,4 +35,5 @@ class ByMatrix(BasePermission):
         act = access.act_of(route, request.method or "")
         weighty = act in (access.Act.ADMINISTER, access.Act.SELF) and request.method not in ("GET", "HEAD")
         if weighty and not stepup.is_recent(request._request, now=timezone.now()):
+            stepup.asked_to_confirm(request._request)
             raise stepup.ConfirmFirst("Your sign-in is a while ago: confirm on a page that it is you, and ask again.")

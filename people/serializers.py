@@ -10,7 +10,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common import rest
-from people.models import Discipline, Membership, Role, Team, Token, User
+from people.actors import ActorType
+from people.audit import ANONYMOUS
+from people.models import AuditEvent, Discipline, Membership, Role, Team, Token, User
 
 
 def of_team(**kwargs: Any) -> serializers.SlugRelatedField[Team]:
@@ -196,3 +198,39 @@ class TokenIn(rest.Input):
     name = serializers.CharField(max_length=100)
     scopes = serializers.ListField(child=serializers.ChoiceField(Token.Scope.choices), allow_empty=False, max_length=3)
     expires_at = rest.Instant(required=False, allow_null=True)
+
+
+class AuditActor(rest.Output):
+    """Who did it: a user's or a token's id, null for the system itself and for who is not signed in."""
+
+    type = serializers.ChoiceField([*ActorType.choices, (ANONYMOUS, "Anonymous")], source="actor_type")
+    id = serializers.SerializerMethodField()
+    name = serializers.CharField(source="actor_name")
+    user = serializers.IntegerField(source="actor_user_id", allow_null=True, help_text="Whose rights counted.")
+
+    @extend_schema_field({"type": "integer", "nullable": True})
+    def get_id(self, event: AuditEvent) -> int | None:
+        return event.actor_token_id or event.actor_user_id
+
+
+class AuditObject(rest.Output):
+    """What it is about; all empty where that is nothing in particular."""
+
+    kind = serializers.CharField(source="object_kind")
+    id = serializers.CharField(source="object_id", help_text="A slug, a number, or an id.")
+    name = serializers.CharField(source="object_name")
+
+
+class AuditOut(rest.Output):
+    seq = serializers.IntegerField()
+    at = rest.Instant()
+    action = serializers.CharField(help_text="A code that stays, such as person.role_changed.")
+    actor = AuditActor(source="*")
+    object = AuditObject(source="*")
+    before: Any = serializers.DictField(help_text="What changed, as it was; secrets are masked.")
+    after: Any = serializers.DictField(help_text="What changed, as it became; secrets are masked.")
+    address = serializers.CharField(help_text="Where the request came from; empty where none did.")
+    user_agent = serializers.CharField()
+    request_id = serializers.CharField()
+    previous_hash = serializers.CharField()
+    hash = serializers.CharField(help_text="SHA-256 of everything above as canonical JSON, previous_hash included.")

@@ -128,6 +128,7 @@ def attempt(request: SignedInRequest, *, now: datetime) -> tuple[str, int]:
 
 def page(request: SignedInRequest, *, error: str = "", status: int = 200, then: str = "") -> HttpResponse:
     """Ask who it is. A form that was sent is carried along."""
+    asked_to_confirm(request)
     carried = [] if then else list(_carried(request.POST))
     ways = second_factor.ways(request.user)
     context = {
@@ -140,6 +141,11 @@ def page(request: SignedInRequest, *, error: str = "", status: int = 200, then: 
         "passkey_options": second_factor.passkey_options(request, request.user) if ways.passkeys else None,
     }
     return render(request, "people/confirm.html", context, status=status)
+
+
+def asked_to_confirm(request: HttpRequest) -> None:
+    """Remember that this is a question, which nobody takes for a refusal."""
+    request.is_asked_to_confirm = True  # type: ignore[attr-defined]
 
 
 def safe_next(request: HttpRequest, *, otherwise: str = "/") -> str:

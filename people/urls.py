@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from people import account_views, preference_views, sign_in_views, views
+from people import account_views, audit_pages, preference_views, sign_in_views, views
 
 urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="sign-in"),
@@ -25,4 +25,6 @@ urlpatterns = [
     path("settings/teams/", views.team_list, name="team-list"),
     path("settings/teams/new/", views.team_new, name="team-new"),
     path("settings/vocabulary/", views.vocabulary, name="vocabulary"),
+    path("settings/audit/", audit_pages.audit_list, name="audit-list"),
+    path("settings/audit/export.jsonl", audit_pages.audit_export, name="audit-export"),
 ]
