@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,21 +21,26 @@ _SETTINGS = {"section": "settings"}
 
 def alert_list(request: SignedInRequest) -> HttpResponse:
     """Firing ones, unless another status is asked for."""
-    form = forms.AlertFilter(request.GET)
-    form.is_valid()
-    asked = {"status": Alert.Status.FIRING.value, **{name: value for name, value in form.cleaned_data.items() if value}}
-    status = "" if asked["status"] == forms.ALL else asked["status"]
-    found = queries.alerts(request.actor, **{**asked, "status": status})
+    found, form, asked_for = asked(request)
     context = {
         "section": "alerts",
         "now": timezone.now(),
         "page": keyset.page(found, ("-starts_at", "-id"), request.GET.get("cursor")),
         "form": form,
-        "asked": asked,
+        "asked": asked_for,
         "firing": queries.firing(request.actor),
         "last_delivery": queries.last_delivery(),
     }
     return render(request, "alerts/list.html", context)
+
+
+def asked(request: SignedInRequest) -> tuple[QuerySet[Alert], forms.AlertFilter, dict[str, Any]]:
+    """The alerts that the address asks for, and what it says."""
+    form = forms.AlertFilter(request.GET)
+    form.is_valid()
+    said = {"status": Alert.Status.FIRING.value, **{name: value for name, value in form.cleaned_data.items() if value}}
+    status = "" if said["status"] == forms.ALL else said["status"]
+    return queries.alerts(request.actor, **{**said, "status": status}), form, said
 
 
 def integration_list(request: SignedInRequest) -> HttpResponse:

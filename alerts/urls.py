@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from alerts import pages, views
+from alerts import exports, pages, views
 
 urlpatterns = [
     path("webhooks/alertmanager/", views.alertmanager, name="alertmanager-webhook"),
     path("webhooks/alertmanager", views.alertmanager, name="alertmanager-webhook-bare"),
     path("alerts/", pages.alert_list, name="alert-list"),
+    path("alerts/export.<str:form>", exports.alert_export, name="alert-export"),
     path("settings/integrations/", pages.integration_list, name="integration-list"),
     path("settings/integrations/new/", pages.integration_new, name="integration-new"),
     path("settings/integrations/<slug:slug>/", pages.integration_detail, name="integration-detail"),

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from catalog import views
+from catalog import exports, views
 
 urlpatterns = [
     path("services/", views.service_list, name="service-list"),
+    path("services/export.<str:form>", exports.service_export, name="service-export"),
     path("services/new/", views.service_new, name="service-new"),
     path("services/<slug:slug>/edit/", views.service_edit, name="service-edit"),
     path("models/new/", views.model_new, name="model-new"),

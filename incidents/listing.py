@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import Form
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -81,6 +81,14 @@ class Asked:
     def _address(self, given: Mapping[str, Sequence[str]], tab: str = "") -> str:
         pairs = [(name, value) for name, values in given.items() for value in values]
         return urlencode([("tab", tab or self.tab), *pairs])
+
+
+def tab_of(address: QueryDict) -> str:
+    """The tab of an address. Raises Http404 for one that there is not."""
+    tab = address.get("tab", "open")
+    if tab not in TABS:
+        raise Http404("There is no such tab.")
+    return tab
 
 
 def asked(tab: str, address: QueryDict) -> Asked:

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from incidents import answer_views, api_live, bulk_views, views
+from incidents import answer_views, api_live, bulk_views, exports, views
 
 urlpatterns = [
     path("answer/<str:token>/", answer_views.answer, name="answer"),
     path("live/", api_live.Live.as_view(), name="live"),
     path("live/version/", api_live.Version.as_view(), name="live-version"),
     path("incidents/", views.incident_list, name="incident-list"),
+    path("incidents/export.<str:form>", exports.incident_export, name="incident-export"),
     path("incidents/bulk/", bulk_views.incident_bulk, name="incident-bulk"),
     path("incidents/new/", views.incident_new, name="incident-new"),
     path("incidents/<int:number>/", views.incident_detail, name="incident-detail"),

@@ -54,9 +54,7 @@ Status = Incident.Status
 
 def incident_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
-    tab = request.GET.get("tab", "open")
-    if tab not in listing.TABS:
-        raise Http404("There is no such tab.")
+    tab = listing.tab_of(request.GET)
     live_version = stream.version(request.actor)  # before what it is the version of
     wanted = listing.asked(tab, request.GET)
     page = listing.page(request.actor, wanted, request.GET.get("cursor"), now)

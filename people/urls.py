@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from people import account_views, audit_pages, preference_views, sign_in_views, views
+from people import account_views, audit_pages, exports, preference_views, sign_in_views, views
 
 urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="sign-in"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("settings/tokens/", views.token_list, name="token-list"),
     path("settings/tokens/<int:token_id>/revoke/", views.token_revoke, name="token-revoke"),
     path("settings/people/", views.people_list, name="people-list"),
+    path("settings/people/export.<str:form>", exports.people_export, name="people-export"),
     path("settings/people/new/", views.person_new, name="person-new"),
     path("settings/people/<int:user_id>/", views.person_edit, name="person-edit"),
     path("settings/teams/", views.team_list, name="team-list"),

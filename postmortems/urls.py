@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from postmortems import views
+from postmortems import exports, views
 
 urlpatterns = [
     path("incidents/<int:number>/postmortem/", views.incident_postmortem, name="incident-postmortem"),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("postmortems/<int:number>/sections/<slug:key>/", views.postmortem_section, name="postmortem-section"),
     path("postmortems/<int:number>/revisions/", views.postmortem_revisions, name="postmortem-revisions"),
     path("postmortems/<int:number>/export.md", views.postmortem_export_md, name="postmortem-export-md"),
+    path("postmortems/export.<str:form>", exports.postmortem_export, name="postmortem-export"),
+    path("action-items/export.<str:form>", exports.action_item_export, name="action-item-export"),
     path("action-items/", views.action_item_list, name="action-item-list"),
     path("action-items/new/", views.action_item_new, name="action-item-new"),
     path("action-items/<int:pk>/", views.action_item_edit, name="action-item-edit"),

@@ -154,6 +154,14 @@ def action_item_list(request: SignedInRequest) -> HttpResponse:
     return render(request, "postmortems/items.html", context)
 
 
+def items_of_tab(request: SignedInRequest) -> QuerySet[ActionItem]:
+    """Those of the tab that the address names. Http404 where there is no such tab."""
+    found = _tabs(request).get(request.GET.get("tab", "open"))
+    if found is None:
+        raise Http404("There is no such tab.")
+    return found
+
+
 def _tabs(request: SignedInRequest) -> dict[str, QuerySet[ActionItem]]:
     everything = queries.items_visible(request.actor)
     unfinished = everything.filter(status__in=_UNFINISHED)

@@ -1,0 +1,33 @@
+"""The list of alerts as a file."""
+
+from __future__ import annotations
+
+from django.http import HttpResponseBase
+
+from alerts import pages
+from common import tables
+from common.tables import Column
+from people import exporting
+from people.actors import SignedInRequest
+
+_COLUMNS = [
+    Column("name", lambda alert: alert.name),
+    Column("status", lambda alert: alert.status),
+    Column("incident", lambda alert: str(alert.incident) if alert.incident else None),
+    Column("integration", lambda alert: alert.integration.slug),
+    Column("fingerprint", lambda alert: alert.fingerprint),
+    Column("labels", lambda alert: alert.labels),
+    Column("annotations", lambda alert: alert.annotations),
+    Column("starts_at", lambda alert: alert.starts_at),
+    Column("ends_at", lambda alert: alert.ends_at),
+    Column("first_seen_at", lambda alert: alert.first_seen_at),
+    Column("last_seen_at", lambda alert: alert.last_seen_at),
+]
+
+
+def alert_export(request: SignedInRequest, form: str) -> HttpResponseBase:
+    def table() -> tables.Table:
+        found, _, _ = pages.asked(request)
+        return tables.read(found.order_by("-starts_at", "-id"), _COLUMNS)
+
+    return exporting.answer(request, "alerts", form, table)
