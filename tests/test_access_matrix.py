@@ -5,15 +5,12 @@ A route that the matrix does not know fails here, and so does a line of the matr
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from rest_framework.views import APIView
+from django.urls import reverse
 
 from catalog.models import Model, Service
 from incidents.models import Incident
@@ -21,8 +18,9 @@ from people import tokens
 from people.access import Act, matrix
 from people.models import Team, User
 from slos.models import Slo
-from tests import make
+from tests import make, routes
 from tests.make import NOW
+from tests.routes import Route
 
 # What needs no sign-in, written here a second time: adding to it is a decision, not a slip.
 PUBLIC = {
@@ -30,41 +28,7 @@ PUBLIC = {
     *("sign-in", "sign-in-code", "sign-in-passkey"),
 }
 OTHER_METHODS = ("HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-NOWHERE = {"int": 999_999, "slug": "nowhere", "uuid": uuid.UUID(int=1), "str": "nowhere"}
-
-
-@dataclass(frozen=True)
-class Route:
-    name: str
-    path: str
-    kwargs: tuple[tuple[str, Any], ...]
-    methods: frozenset[str] | None  # what a REST view implements; None for a page
-
-    @property
-    def is_rest(self) -> bool:
-        return self.methods is not None
-
-
-def _routes(patterns: list[URLPattern | URLResolver], before: dict[str, Any]) -> Iterator[Route]:
-    for pattern in patterns:
-        converters = {**before, **pattern.pattern.converters}
-        if isinstance(pattern, URLResolver):
-            yield from _routes(pattern.url_patterns, converters)
-            continue
-        assert pattern.name, f"{pattern.pattern} has no name, so it cannot be in the matrix"
-        kwargs = {name: NOWHERE[_kind(converter)] for name, converter in converters.items()}
-        view = getattr(pattern.callback, "cls", None)
-        methods = None
-        if view is not None and issubclass(view, APIView):
-            methods = frozenset(method.upper() for method in view.http_method_names if hasattr(view, method))
-        yield Route(pattern.name, reverse(pattern.name, kwargs=kwargs), tuple(kwargs.items()), methods)
-
-
-def _kind(converter: Any) -> str:
-    return type(converter).__name__.removesuffix("Converter").lower().replace("string", "str")
-
-
-ROUTES = list(_routes(get_resolver().url_patterns, {}))
+ROUTES = routes.every()
 
 
 def test_every_route_is_in_the_matrix_and_every_line_has_a_route() -> None:
