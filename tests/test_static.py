@@ -63,13 +63,14 @@ def test_none_of_our_static_files_loads_from_elsewhere_or_writes_markup_from_tex
     assert found == []
 
 
-def test_every_vendored_file_is_the_one_that_was_pinned() -> None:
+@pytest.mark.parametrize("folder", [VENDOR, ROOT / "tests" / "e2e" / "vendor"], ids=["pages", "tests"])
+def test_every_vendored_file_is_the_one_that_was_pinned(folder: Path) -> None:
     table = dict(
-        re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE)
+        re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (folder / "README.md").read_text(), re.MULTILINE)
     )
-    files = [path for path in VENDOR.rglob("*") if path.is_file() and path.name != "README.md"]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != "README.md"]
 
-    assert {str(path.relative_to(VENDOR)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files} == table
+    assert {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files} == table
 
 
 def test_every_icon_that_a_page_names_is_in_the_sprite() -> None:

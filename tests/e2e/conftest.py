@@ -8,6 +8,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.e2e import crawl
+from tests.e2e.crawl import Crawl
+from tests.e2e.house import House
 from tests.e2e.installation import Installation, Server
 
 
@@ -26,7 +29,7 @@ def burnline(server: Server) -> Installation:
     return server.introduced()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     binary = shutil.which("chromium") or shutil.which("chromium-browser")
     if binary is None:
@@ -44,3 +47,32 @@ def browser() -> Iterator[Browser]:
         )
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One for all who only look around; ask for `furnished` where something must have happened in it."""
+    opened = House(Server(tmp_path_factory.mktemp("house")))
+    try:
+        opened.open()
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def crawl_of_empty_house(house: House) -> Crawl:
+    assert not house.is_furnished, "whoever asks for the empty house must come first"
+    return crawl.crawl(house.url, house.cookies)
+
+
+@pytest.fixture(scope="session")
+def furnished(house: House, crawl_of_empty_house: Crawl) -> House:
+    house.furnish()
+    return house
+
+
+@pytest.fixture(scope="session")
+def crawl_of_furnished_house(furnished: House) -> Crawl:
+    begin = ["/", *furnished.unlinked]
+    return crawl.crawl(furnished.url, furnished.cookies, begin) + crawl.crawl(furnished.url, {}, begin)

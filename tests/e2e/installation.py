@@ -39,18 +39,23 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def environment(self) -> dict[str, str]:
+        """What a command that belongs to it is run with."""
+        own = {"BURNLINE_PORT": str(self.port), "BURNLINE_DATA_DIR": str(self._folder / "data")}
+        return {**os.environ, **own}
+
+    @property
     def log(self) -> str:
         """What it has said since it was started last."""
         return (self._folder / "log").read_text()
 
     def start(self, **settings: str) -> None:
         """Wait until it is healthy. `settings` by their names in the environment."""
-        own = {"BURNLINE_PORT": str(self.port), "BURNLINE_DATA_DIR": str(self._folder / "data")}
         with (self._folder / "log").open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
                 cwd=ROOT,
-                env={**os.environ, **own, **settings},
+                env={**self.environment, **settings},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

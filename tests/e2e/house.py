@@ -1,0 +1,49 @@
+"""One running Burnline that all may walk through, with an administrator signed in; first empty, then furnished."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.e2e.installation import ROOT, Server
+
+
+class House:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.url = f"http://127.0.0.1:{server.port}"
+        self.is_furnished = False
+        self.cookies: dict[str, str] = {}
+        self.unlinked: list[str] = []  # addresses that no page links to
+
+    def open(self) -> None:
+        self._server.start()
+        self._learn(self._told(is_empty=True))
+
+    def furnish(self) -> None:
+        """Let weeks of incidents have happened in it."""
+        self._learn(self._told(is_empty=False))
+        self.is_furnished = True
+
+    def close(self) -> None:
+        self._server.stop()
+
+    def _learn(self, told: dict[str, Any]) -> None:
+        self.cookies = {told["cookie"]: told["session"]}
+        self.unlinked = [path for paths in told["paths"].values() for path in paths]
+
+    def _told(self, *, is_empty: bool) -> dict[str, Any]:
+        """What tests/e2e/past.py says, run in its environment."""
+        said = f"from tests.e2e import past; past.tell(is_empty={is_empty})"
+        ran = subprocess.run(
+            [sys.executable, "manage.py", "shell", "-v", "0", "-c", said],
+            cwd=ROOT,
+            env=self._server.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert ran.returncode == 0, ran.stderr
+        told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+        return told

@@ -1,0 +1,127 @@
+"""What has happened in the house that the browser tests walk through: every page has something to show, and something
+too long. `tests/e2e/house.py` runs it beside a started Burnline, in its environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+
+from alerts import ingest, payload
+from common.models import ScheduledRun
+from incidents import answer_links, lifecycle, responding, timeline
+from incidents.models import Entry, Incident
+from notifications import methods
+from people import directory
+from people.actors import SYSTEM, person
+from people.models import User
+from postmortems import drafting, editing, items
+from tests import make
+
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+RIGHT_TO_LEFT = "ירידה בדיוק המודל באזור אירופה"
+MANY_WORDS = "The nightly export of features for the fraud model arrives late and incomplete in two regions " * 2
+TEXT = f"## Heading\n\nWe **learned** `{LONG}`.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| {LONG} | 2 |\n\n> quote"
+
+
+def happen(now: datetime) -> dict[str, list[str]]:
+    """Weeks of it, up to now; and the addresses that no page links to."""
+    payments, search = make.team("payments"), make.team("search")
+    admin = User.objects.filter(is_admin=True).earliest("id")
+    ana = make.user("Ana Long", {payments: "manager"}, discipline="sre")
+    make.user("Bo", {payments: "responder", search: "viewer"}, discipline="data_science")
+    make.user("Wolfeschlegelsteinhausenbergerdorff Senior", {search: "responder"}, discipline="support")
+    gone = make.user("Gone", {search: "viewer"})
+    directory.change_user(gone, {"is_active": False}, by=SYSTEM, now=now)
+
+    checkout = make.service("checkout-api", payments)
+    make.service(LONG.lower().replace("ä", "a")[:60], search)
+    model = make.model("fraud-scorer", payments, service=checkout)
+    burning = make.slo("fraud-accuracy", checkout, kind="accuracy", target="0.95", model=model)
+    make.slo("checkout-availability", checkout)
+    before = [(now - timedelta(hours=n), 3600, 990, 1000) for n in range(1, 100)]
+    since = [(now - timedelta(minutes=5 * n), 300, 50, 80) for n in range(1, 9)]
+    make.samples(burning, *before[1:], *since, now=now)
+
+    source, _ = make.integration("Production EU", team=payments)
+    labels = {"slo_id": burning.slug, "service": checkout.slug, "severity": "critical", "instance": LONG}
+    fired = make.fired(
+        source,
+        make.alert("ModelAccuracyBurn", labels=labels, starts_at=now - timedelta(minutes=40)),
+        make.alert(LONG, labels=labels, starts_at=now - timedelta(minutes=39)),
+        now=now - timedelta(minutes=38),
+    )
+    with contextlib.suppress(payload.BadPayload):
+        ingest.receive(source, b"not json <script>", now=now - timedelta(minutes=30))
+    half = json.loads(make.alertmanager_body(make.alert("Half"), group="half"))
+    half["alerts"].append({**make.alert("FromTheFuture"), "startsAt": "9999-12-31T23:59:59Z"})
+    ingest.receive(source, json.dumps(half).encode(), now=now - timedelta(minutes=20))
+
+    by = person(ana)
+    acknowledged = make.incident(search, RIGHT_TO_LEFT, severity="sev3", kind="drift", now=now - timedelta(hours=5))
+    lifecycle.acknowledge(acknowledged, by=by, now=now - timedelta(hours=4))
+    asked = responding.ask(acknowledged, admin, by=by, now=now - timedelta(minutes=3))
+    mitigated = make.incident(
+        payments, MANY_WORDS[:190], severity="sev2", now=now - timedelta(hours=30), service=checkout
+    )
+    handled(mitigated, by_whom=ana, admin=admin, now=now - timedelta(hours=29))
+    resolved = make.incident(payments, f"{LONG} fails", severity="sev1", now=now - timedelta(days=3), service=checkout)
+    handled(resolved, by_whom=ana, admin=admin, now=now - timedelta(days=3) + timedelta(minutes=4))
+    lifecycle.move(resolved, Incident.Status.RESOLVED, by=by, now=now - timedelta(days=2))
+    dismissed = make.incident(None, "A test that was no incident", severity="sev5", now=now - timedelta(days=9))
+    lifecycle.move(dismissed, Incident.Status.DISMISSED, by=by, now=now - timedelta(days=9), reason="A drill.")
+    for n in range(30):
+        old = make.incident(payments, f"Queue {n} grows", severity="sev4", now=now - timedelta(days=20, minutes=n))
+        lifecycle.move(old, Incident.Status.RESOLVED, by=by, now=now - timedelta(days=19))
+
+    postmortem, _ = drafting.draft(resolved, by=by, now=now - timedelta(days=1))
+    section = postmortem.sections.get(key="lessons")
+    editing.edit_section(section, TEXT, version=section.version, by=by, now=now - timedelta(hours=3))
+    for owner, title in ((ana, "Alert on late features"), (None, MANY_WORDS[:150]), (admin, LONG)):
+        items.create(postmortem, title, by=by, now=now - timedelta(hours=2), owner=owner)
+    drafting.draft(mitigated, by=by, now=now - timedelta(hours=1))
+
+    method, _ = methods.add(admin, "webhook", "https://hooks.example.com/burnline", label="My own bot", now=now)
+    make.token(admin, ["read"])
+    ScheduledRun.objects.filter(state="waiting").update(
+        state="quarantined", finished_at=now, attempts=10, fault="OperationalError: the disk is full " + LONG
+    )
+    link = answer_links.token(asked, answer_links.Answer.COMES, "shown", now)
+    return {
+        "answer": [f"/answer/{link}/", "/answer/nonsense/"],
+        "": ["/nowhere/"],
+        "contact-method-test": [f"/account/contact-methods/{method.pk}/test/"],
+        "incident-detail": [
+            f"/incidents/{incident.number}/" for incident in (fired, acknowledged, mitigated, resolved)
+        ],
+    }
+
+
+def handled(incident: Incident, *, by_whom: User, admin: User, now: datetime) -> None:
+    by = person(by_whom)
+    lifecycle.acknowledge(incident, by=by, now=now)
+    responding.assign_role(incident, make.role("commander"), by_whom, by=by, now=now)
+    responding.assign_role(incident, make.role("scribe"), admin, by=by, now=now)
+    kinds = (Entry.Kind.NOTE, Entry.Kind.HYPOTHESIS, Entry.Kind.DECISION, Entry.Kind.ACTION, Entry.Kind.UPDATE)
+    for n, kind in enumerate(kinds):
+        text = f"We see **{kind.label}** of `{LONG}` with @ana.long\n\n- first\n- second {RIGHT_TO_LEFT}"
+        timeline.write(incident, kind, text, by=by, now=now + timedelta(minutes=2 * n + 1))
+    lifecycle.move(incident, Incident.Status.MITIGATED, by=by, now=now + timedelta(minutes=30))
+
+
+def session() -> str:
+    """Of the administrator, just signed in."""
+    client = Client()
+    client.force_login(User.objects.filter(is_admin=True).earliest("id"))
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def tell(*, is_empty: bool) -> None:
+    """Print, as JSON, a session of the administrator's, and the addresses that no page links to by their route."""
+    paths = {} if is_empty else happen(timezone.now())
+    print(json.dumps({"cookie": settings.SESSION_COOKIE_NAME, "session": session(), "paths": paths}))
