@@ -1,6 +1,6 @@
 // Single keys, said where they act: data-key="a" on a button or link clicks it, on a field goes to it; "g i" is two keys
-// after one another. In a list, <... data-list> with rows <... data-item>, j and k move between the rows, x ticks the one
-// at hand, and what has a data-key in a row acts for that row alone. `?` lists what there is on the page: each by its
+// after one another. In a list, <tbody data-list> or <ul data-list>, j and k move between its rows (its children, or what in
+// it has data-item), x ticks the one at hand, and what has a data-key in a row acts for that row alone. `?` lists what there is on the page: each by its
 // data-key-label, else its name. Off inside fields, in dialogs, with modifiers, and for who has switched them off.
 
 const PATIENCE = 1500; // between the two of a pair
@@ -51,11 +51,15 @@ function act(keys) {
   return true;
 }
 
-/** What this key means here: in the row at hand, else the one that is seen, else one in a menu that can be opened. */
+/** What this key means here: in the row at hand, else the one that is seen, else one in a menu that can be opened; of the
+    page before of its frame. */
 function targetOf(keys) {
-  const all = [...document.querySelectorAll(`[data-key="${CSS.escape(keys)}"]:not(:disabled)`)];
+  const isOfPage = (element) => element.closest("main") !== null;
+  const all = [...document.querySelectorAll(`[data-key="${CSS.escape(keys)}"]:not(:disabled)`)].sort(
+    (one, other) => isOfPage(other) - isOfPage(one),
+  );
   const row = rowAtHand();
-  const free = all.filter((element) => !element.closest("[data-item]"));
+  const free = all.filter((element) => !rowOf(element));
   return all.find((element) => row?.contains(element)) ?? free.find(isSeen) ?? free.find(isFolded);
 }
 
@@ -71,11 +75,15 @@ function isFolded(element) {
 // Lists
 
 function rows() {
-  return [...document.querySelectorAll("[data-list] [data-item]")].filter(isSeen);
+  return [...document.querySelectorAll("[data-list] [data-item], [data-list]:not(:has([data-item])) > *")].filter(isSeen);
+}
+
+function rowOf(element) {
+  return element?.closest("[data-item], [data-list]:not(:has([data-item])) > *");
 }
 
 function rowAtHand() {
-  return document.activeElement?.closest("[data-item]");
+  return rowOf(document.activeElement);
 }
 
 function move(step) {
@@ -101,7 +109,7 @@ function known() {
   const found = new Map();
   for (const element of document.querySelectorAll("[data-key]")) {
     const { key } = element.dataset;
-    if (!found.has(key) && (element.closest("[data-item]") || isSeen(element) || isFolded(element))) {
+    if (!found.has(key) && (rowOf(element) || isSeen(element) || isFolded(element))) {
       found.set(key, nameOf(element));
     }
   }
@@ -109,7 +117,7 @@ function known() {
     found.set("j", gettext("Next in the list"));
     found.set("k", gettext("Previous in the list"));
     found.set("Enter", gettext("Open it"));
-    if (document.querySelector("[data-item] input[type=checkbox]")) found.set("x", gettext("Select it"));
+    if (document.querySelector("[data-list] input[type=checkbox]")) found.set("x", gettext("Select it"));
   }
   return found.set("Esc", gettext("Leave a field, close a menu or dialog"));
 }

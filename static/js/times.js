@@ -55,11 +55,22 @@ const forms = {
   moment: (at) => `${date.format(at)}, ${clock.format(at)}`,
 };
 
+const utc = (at) => `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+let isInUtc = false;
+
+document.addEventListener("click", ({ target }) => {
+  const button = target.closest("[data-times-in-utc]");
+  if (!button) return;
+  isInUtc = !isInUtc;
+  button.setAttribute("aria-pressed", String(isInUtc));
+  refresh(document);
+});
+
 function refresh(root) {
   const now = Date.now();
   for (const element of root.querySelectorAll("time[data-show]")) {
     const at = new Date(element.dateTime);
-    const text = forms[element.dataset.show](at, (now - at) / 1000);
+    const text = isInUtc ? utc(at) : forms[element.dataset.show](at, (now - at) / 1000);
     if (element.textContent !== text) element.textContent = text;
     element.title ||= element.dateTime;
     if (!element.dataset.zoned) {
