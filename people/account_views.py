@@ -73,7 +73,7 @@ def session_end(request: SignedInRequest) -> HttpResponse:
     """One that is told apart by the hash of its key: the key itself opens it, and is in no page."""
     for session in sessions.of(request.user, now=timezone.now()):
         if session.mark == request.POST.get("session", ""):
-            sessions.end(request.user, session.session_key)
+            sessions.end(request.user, session.session_key, by=request.actor, now=timezone.now())
             messages.success(request, _("That session has ended."))
             break
     else:
@@ -83,7 +83,8 @@ def session_end(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 def sessions_end_others(request: SignedInRequest) -> HttpResponse:
-    ended = sessions.end_all(request.user, but=request.session.session_key)
+    key = request.session.session_key
+    ended = sessions.end_others(request.user, key, by=request.actor, now=timezone.now())
     words = ngettext("%(count)d other session has ended.", "%(count)d other sessions have ended.", ended)
     messages.success(request, words % {"count": ended})
     return redirect("session-list")

@@ -44,6 +44,16 @@ class CodeForm(Form):
     )
 
 
+class PasskeyForm(Form):
+    name = forms.CharField(
+        max_length=60,
+        required=False,
+        label=_lazy("Name"),
+        help_text=_lazy("By which you know it again, such as the device that keeps it."),
+    )
+    credential = forms.CharField(max_length=20_000, widget=forms.HiddenInput)
+
+
 class AccountForm(Form):
     name = forms.CharField(max_length=150)
     time_zone = forms.ChoiceField(help_text="In which times are shown to you.")

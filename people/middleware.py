@@ -7,18 +7,21 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
 from rest_framework.views import APIView
 
 from common import language
 from common.pages import tried_on
-from people import access, actors, audit, sessions
+from people import access, actors, audit, second_factor, sessions
+from people.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +96,7 @@ class ByMatrix:
         route = match.view_name if match else ""
         verdict = access.judge(request.actor, route, request.method or "")  # type: ignore[attr-defined]
         if verdict is access.Verdict.ALLOWED:
-            return None
+            return _enrolment_first(request, route)
         if verdict is access.Verdict.UNKNOWN_ACTOR:
             if request.method in ("GET", "HEAD"):
                 return redirect_to_login(request.get_full_path())
@@ -102,3 +105,15 @@ class ByMatrix:
         if verdict is access.Verdict.NO_SUCH_METHOD:
             return HttpResponseNotAllowed(access.methods_of(route))
         raise PermissionDenied("Your role does not allow this.")
+
+
+# Where somebody can go who must have a second factor, and has none yet.
+_WITHOUT = frozenset({"second-factor", "second-factor-app", "second-factor-passkey", "confirm", "sign-out"})
+
+
+def _enrolment_first(request: HttpRequest, route: str) -> HttpResponse | None:
+    user = request.user
+    if not isinstance(user, User) or settings.ENV.require_second_factor == "none" or route in _WITHOUT:
+        return None
+    is_public = access.act_of(route, request.method or "") is access.Act.PUBLIC
+    return redirect("second-factor") if not is_public and second_factor.is_missing(user) else None

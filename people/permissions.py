@@ -8,12 +8,19 @@ from django.utils import timezone
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 
-from people import access, stepup
+from common.errors import Forbidden
+from people import access, second_factor, stepup
 from people.actors import Actor
 
 if TYPE_CHECKING:  # REST framework reads this module while it loads its own
     from rest_framework.request import Request
     from rest_framework.views import APIView
+
+
+class SecondFactorMissing(Forbidden):
+    """This installation asks for a second factor, and the person in this browser has none yet."""
+
+    code = "second_factor_missing"
 
 
 class ByMatrix(BasePermission):
@@ -26,6 +33,8 @@ class ByMatrix(BasePermission):
         if verdict is access.Verdict.NO_SUCH_METHOD:
             raise MethodNotAllowed(request.method or "")
         if verdict is access.Verdict.ALLOWED and actor is not None and actor.token is None:
+            if actor.user is not None and second_factor.is_missing(actor.user):
+                raise SecondFactorMissing("First add a second factor to your account, on its page.")
             self._ask_for_confirmation(request, match.view_name if match else "")
         return verdict is access.Verdict.ALLOWED
 

@@ -12,12 +12,15 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from common.addresses import address_of
 from common.text import shortened, storable
+from people import audit
+from people.actors import Actor
 from people.models import Session, User
 
 IDLE = timedelta(hours=12)  # without a request, a session ends
@@ -70,13 +73,30 @@ def touch(request: HttpRequest, *, now: datetime) -> None:
     )
 
 
-def end(user: User, key: str) -> bool:
-    """End one of somebody's sessions; the streams that it opened end within seconds. False where it had ended."""
-    return bool(user.sessions.filter(pk=key).delete()[0])
+@transaction.atomic
+def end(user: User, key: str, *, by: Actor, now: datetime) -> bool:
+    """End one of one's sessions; the streams that it opened end within seconds. False where it had ended."""
+    session = user.sessions.filter(pk=key).first()
+    if session is None:
+        return False
+    told = audit.Thing("session", session.mark, str(device_of(session.agent)))
+    session.delete()
+    audit.record(audit.Action.SESSION_ENDED, told, by=by, now=now)
+    return True
+
+
+@transaction.atomic
+def end_others(user: User, key: str | None, *, by: Actor, now: datetime) -> int:
+    """End all of one's sessions but this one. How many there were."""
+    ended = end_all(user, but=key)
+    if ended:
+        audit.record(audit.Action.SESSION_ENDED, user, by=by, now=now, after={"sessions": ended})
+    return ended
 
 
 def end_all(user: User, *, but: str | None = None) -> int:
-    """End every session of somebody, but one of them where it is named. How many there were."""
+    """End every session of somebody, but one of them where it is named; part of a change that is recorded itself. How
+    many there were."""
     ended, _ = user.sessions.exclude(pk=but).delete() if but else user.sessions.all().delete()
     return ended
 

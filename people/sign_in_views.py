@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from allauth.account.internal.decorators import login_stage_required
-from allauth.account.internal.flows.login import perform_login, record_authentication
+from allauth.account.internal.flows.login import get_authentication_records, perform_login, record_authentication
 from allauth.account.models import Login
 from django.contrib import messages
 from django.contrib.auth import authenticate, logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from people import directory, guesses, second_factor, stepup
-from people.actors import SignedInRequest
+from people import audit, directory, guesses, second_factor, stepup
+from people.actors import SignedInRequest, person
 from people.forms import CodeForm, SignInForm
 from people.models import User
 
@@ -40,6 +41,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             request.session[_ZONE] = request.POST.get("time_zone", "")[:64]
             record_authentication(request, user, "password")
             return _enter(request, user, then)
+        _refused(email)
         form.add_error(None, _("This e-mail and password do not belong together."))
     return _page(request, form, status=422 if form.is_bound else 200)
 
@@ -60,8 +62,10 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
             if not credential and form.is_valid():
                 if second_factor.check_code(request, user, form.cleaned_data["code"], now=now):
                     return _left(request, stage)
+                _refused(user.email)
                 form.add_error("code", _("This code was not accepted. Each code works once."))
             elif credential:
+                _refused(user.email)
                 messages.error(request, _("This passkey was not accepted."))
             status = 422
         except guesses.TooManyGuesses as refusal:
@@ -98,26 +102,41 @@ def sign_in_passkey(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def sign_out(request: SignedInRequest) -> HttpResponse:
-    logout(request)
+    with transaction.atomic():
+        logout(request)
+        audit.record(audit.Action.SIGNED_OUT, by=request.actor, now=timezone.now())
     return redirect("sign-in")
 
 
 def _enter(request: HttpRequest, user: User, then: str) -> HttpResponse:
     """Go through what else is asked for, and in."""
-    answer: HttpResponse = perform_login(request, Login(user=user, redirect_url=then))
-    _learn_zone(request)
+    with transaction.atomic():
+        answer: HttpResponse = perform_login(request, Login(user=user, redirect_url=then))
+        _came_in(request)
     return answer
 
 
 def _left(request: HttpRequest, stage: second_factor.Stage) -> HttpResponse:
-    answer: HttpResponse = stage.exit()
-    _learn_zone(request)
+    with transaction.atomic():
+        answer: HttpResponse = stage.exit()
+        _came_in(request)
     return answer
 
 
-def _learn_zone(request: HttpRequest) -> None:
-    if isinstance(request.user, User):
-        directory.learn_time_zone(request.user, request.session.pop(_ZONE, ""))
+def _came_in(request: HttpRequest) -> None:
+    """Nothing where something is still asked for."""
+    user = request.user
+    if isinstance(user, User):
+        directory.learn_time_zone(user, request.session.pop(_ZONE, ""))
+        shown = [record.get("type") or record["method"] for record in get_authentication_records(request, user)]
+        audit.record(audit.Action.SIGNED_IN, by=person(user), now=timezone.now(), after={"by": shown})
+
+
+def _refused(email: str) -> None:
+    """The log names whose account it is, and never what was typed: it may have been a password."""
+    user = User.objects.filter(email__iexact=email).first()
+    with transaction.atomic():
+        audit.record(audit.Action.SIGN_IN_REFUSED, user, by=None, now=timezone.now())
 
 
 def _too_many(request: HttpRequest, form: SignInForm, refusal: guesses.TooManyGuesses) -> HttpResponse:

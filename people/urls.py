@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from people import account_views, audit_pages, exports, preference_views, sign_in_views, views
+from people import account_views, audit_pages, exports, preference_views, second_factor_views, sign_in_views, views
 
 urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="sign-in"),
@@ -11,6 +11,12 @@ urlpatterns = [
     path("sign-out/", sign_in_views.sign_out, name="sign-out"),
     path("account/", account_views.account, name="account"),
     path("account/password/", account_views.password, name="account-password"),
+    path("account/second-factor/", second_factor_views.overview, name="second-factor"),
+    path("account/second-factor/app/", second_factor_views.app_new, name="second-factor-app"),
+    path("account/second-factor/passkey/", second_factor_views.passkey_new, name="second-factor-passkey"),
+    path("account/second-factor/<int:pk>/name/", second_factor_views.passkey_rename, name="second-factor-name"),
+    path("account/second-factor/<int:pk>/remove/", second_factor_views.remove, name="second-factor-remove"),
+    path("account/second-factor/codes/", second_factor_views.recovery_codes_new, name="second-factor-codes"),
     path("account/sessions/", account_views.session_list, name="session-list"),
     path("account/sessions/end/", account_views.session_end, name="session-end"),
     path("account/sessions/end-others/", account_views.sessions_end_others, name="sessions-end-others"),

@@ -58,7 +58,9 @@ async function use(button) {
   }
 }
 
-const works = window.isSecureContext && Boolean(window.PublicKeyCredential);
+// Passkeys belong to a name: browsers refuse them on an address of numbers, and over plain HTTP (but for localhost).
+const isName = !/^[\d.]+$|:/.test(location.hostname.replace(/^\[|\]$/g, ""));
+const works = isName && window.isSecureContext && Boolean(window.PublicKeyCredential);
 for (const button of document.querySelectorAll("[data-passkey]")) {
   button.hidden = !works;
   button.addEventListener("click", () => use(button));
