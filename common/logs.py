@@ -36,12 +36,22 @@ _SECRETS = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[^\s\"',;]+"
     r"|(?P<ours>\bbl[ti]_)[\w-]{8,}"
     r"|(?P<sealed>\bwhsec_)[\w+/=-]+"
-    r"|(?P<link>/answer/)[^\s\"'<>?#]+"
+    r"|(?P<link>/(?:answer|link)/)[^\s\"'<>?#]+"
     r"|(?P<origin>\b\w+://)(?:[^\s/@\"'<>]*@)?(?P<host>[^\s/\"'<>?#@]*)(?P<rest>[/?#][^\s\"'<>]*)?"
     r"|(?P<name>[?&;](?:\w*(?:token|key|secret|password|code|signature))=)[^&\s\"'<>]+",
     re.IGNORECASE,
 )
-_MARKS = ("bearer", "basic", "blt_", "bli_", "whsec_", "/answer/", "://", "=")  # one of which each of these has
+_MARKS = (
+    "bearer",
+    "basic",
+    "blt_",
+    "bli_",
+    "whsec_",
+    "/answer/",
+    "/link/",
+    "://",
+    "=",
+)  # one of which each of these has
 _LINE_ENDS = re.compile("[\x85\u2028\u2029]")  # to some readers; JSON itself lets them stand
 _CONTROL = {code: repr(chr(code))[1:-1] for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]}
 

@@ -26,6 +26,13 @@ def _http_origin(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+        raise ValueError("must be the issuer's address, such as https://login.example.com/realms/company")
+    return value
+
+
 def _database(value: str) -> str:
     if value and not value.startswith(("postgres://", "postgresql://", "sqlite://")):
         raise ValueError("must begin with postgresql:// or sqlite://")
@@ -95,6 +102,22 @@ class Environment(BaseSettings):
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
     breached_passwords: FilePath | None = None  # SHA-1 in the order of the hashes, as haveibeenpwned.com gives them out
     require_second_factor: Literal["none", "admins", "everyone"] = "none"
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = ""
+    oidc_client_secret_file: FilePath | None = None
+    oidc_name: Annotated[str, Field(max_length=40)] = "Single sign-on"
+    oidc_new_people: bool = False  # whom the provider knows and we do not is added, as a viewer without a team
+    oidc_domains: str = ""  # comma separated; only who has such a verified address is added
+    oidc_links_verified_email: bool = False  # an account with the address that the provider has verified is theirs
+
+    @property
+    def oidc_secret(self) -> str:
+        return (
+            self.oidc_client_secret_file.read_text().strip()
+            if self.oidc_client_secret_file
+            else self.oidc_client_secret
+        )
 
     @property
     def threads(self) -> int:
@@ -326,6 +349,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 WEBHOOK_MAX_BYTES = 32 << 20
 # Who is told, in the same transaction, how a message of such a topic ended, and by what it was in vain so far.
 MESSAGES_END_AT = {"incident": "incidents.notices.record"}
+# How people are told of changes to their accounts, and sent the links by which they set a password.
+ACCOUNT_MESSAGES = {"tell": "notifications.accounts.tell", "send_link": "notifications.accounts.send_link"}
 # What of /metrics is read from the database at each scrape.
 SCRAPED = ["common.pulse.gauges", "common.backlog.gauges", "incidents.gauges.open_incidents"]
 

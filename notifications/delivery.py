@@ -24,6 +24,7 @@ from notifications import methods, outbox
 from notifications.channels import CHANNELS, Action, Later, Never, Outgoing, Priority, Sent, Target
 from notifications.channels import Outcome as ChannelOutcome
 from notifications.models import ContactMethod, Delivery, Message
+from people import links
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ def _outgoing(message: Message) -> Outgoing:
         key=message.key,
         subject=message.subject,
         text=message.text,
-        url=message.url,
+        url=message.url or links.url_of_topic(message.topic),
         at=message.created_at,
         actions=tuple(Action(label, url) for label, url in message.actions),
         priority=cast(Priority, message.priority),

@@ -45,7 +45,12 @@ def routes(user: User) -> list[Route]:
     own = [route(method) for method in user.contact_methods.active() if is_usable(method.kind)]
     if own or not is_usable(EMAIL):
         return own
-    return [Route(None, EMAIL, user.email, CHANNELS[EMAIL].lane(user.email))]
+    return [to_account(user)]
+
+
+def to_account(user: User) -> Route:
+    """The e-mail address of their account."""
+    return Route(None, EMAIL, user.email, CHANNELS[EMAIL].lane(user.email))
 
 
 def route(method: ContactMethod) -> Route:

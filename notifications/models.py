@@ -58,6 +58,7 @@ class Message(models.Model):
         ACTION_ITEM = "action_item", "Owns an action item"
         DECLINED = "declined", "Somebody cannot come"
         REMINDER = "reminder", "Reminder"
+        ACCOUNT = "account", "About the account"
         TEST = "test", "Test"
 
     class State(models.TextChoices):

@@ -47,14 +47,18 @@ def enqueue(
     priority: Priority = "normal",
     now: datetime,
     through: ContactMethod | None = None,
+    along: Sequence[methods.Route] | None = None,
 ) -> Message:
-    """Have somebody told, by their methods in their order, or only `through` one of them. Gives the message, be it new
-    or written under this key before. Needs the transaction of the change; four statements, whatever is to be told.
+    """Have somebody told, by their methods in their order, or only `through` one of them, or only `along` some routes.
+    Gives the message, be it new or written under this key before. Needs the transaction of the change; four statements,
+    whatever is to be told.
 
     Who cannot be reached at all is not told: the message has failed at once, and says why.
     """
     assert connection.in_atomic_block, "a message is written with the change that it tells of"
-    routes = [methods.route(through)] if through else methods.routes(to)
+    if along is None:
+        along = [methods.route(through)] if through else methods.routes(to)
+    routes = list(along)
     message = Message(
         id=uuid.uuid4(),
         key=key,

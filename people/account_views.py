@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from people import directory, guesses, passwords, sessions, stepup
+from people import directory, guesses, passwords, sessions, single_sign_on, stepup
 from people.actors import SignedInRequest
 from people.forms import AccountForm, PasswordForm
 
@@ -51,7 +51,13 @@ def password(request: SignedInRequest) -> HttpResponse:
             form.add_error("old_password", _("This is not your password."))
     if form.errors and status == 200:
         status = 422
-    return render(request, "account/password.html", {"section": SECTION, "form": form}, status=status)
+    context = {
+        "section": SECTION,
+        "form": form,
+        "single_sign_on": single_sign_on.name(),
+        "identity": single_sign_on.identity_of(user),
+    }
+    return render(request, "account/password.html", context, status=status)
 
 
 def session_list(request: SignedInRequest) -> HttpResponse:

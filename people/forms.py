@@ -32,6 +32,12 @@ class SignInForm(Form):
     )
 
 
+class ResetForm(Form):
+    email = forms.EmailField(
+        label=_lazy("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
+
+
 class CodeForm(Form):
     """A code of an app, or a recovery code."""
 
@@ -148,13 +154,6 @@ class PersonForm(ChangeForm):
     discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False)
     is_admin = forms.BooleanField(required=False, label="Administrator: may do everything, in every team")
     is_active = forms.BooleanField(required=False, label="Active: may sign in, and their tokens work")
-    password = forms.CharField(
-        required=False,
-        max_length=128,
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters.",
-    )
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
         kwargs["initial"] = _of(user)
@@ -170,10 +169,6 @@ class PersonForm(ChangeForm):
             )
         if user is None:
             del self.fields["is_active"]
-            self.fields["password"].help_text = "At least 12 characters. Empty: one is made up, and shown to you once."
-        else:
-            self.fields["password"].label = "New password"
-            self.fields["password"].help_text = "Empty: it stays. A new one signs the person out everywhere."
 
     def team_fields(self) -> list[forms.BoundField]:
         return [self[f"team_{team.pk}"] for team in self.teams]

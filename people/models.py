@@ -208,6 +208,29 @@ class Session(AbstractBaseSession):
         return engine
 
 
+class PasswordLink(models.Model):
+    """A link by which somebody sets a password. The link is signed from this row, and stands nowhere."""
+
+    class Kind(models.TextChoices):
+        INVITATION = "invitation", _("Invitation")
+        RESET = "reset", _("Reset by mail")
+        HANDED_OVER = "handed_over", _("Reset by an administrator")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_links")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    nonce = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.user}"
+
+
 class Cached(models.Model):
     """What Django's DatabaseCache keeps: marks of what may be used once. Its columns are Django's."""
 

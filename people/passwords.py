@@ -9,9 +9,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid
-from people import access, audit, sessions
+from people import access, audit, sessions, tidings
 from people.actors import Actor
 from people.models import User
 
@@ -40,4 +41,6 @@ def change(user: User, password: str, *, by: Actor, now: datetime, keep: str | N
     User.objects.filter(pk=user.pk).update(password=user.password, version=F("version") + 1)
     user.refresh_from_db(fields=["version"])
     sessions.end_all(user, but=keep)
+    user.password_links.filter(used_at=None, expires_at__gt=now).update(expires_at=now)
+    tidings.credentials_changed(user, _("Your password was changed."), f"password:{user.version}", now=now)
     audit.record(audit.Action.PASSWORD_CHANGED, user, by=by, now=now)

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from common.text import shortened, storable
-from people import access, audit, guesses, sessions
+from people import access, audit, guesses, sessions, tidings
 from people.actors import Actor, SignedInRequest, person
 from people.models import User
 
@@ -218,6 +218,8 @@ def remove(request: SignedInRequest, one: Any, *, by: Actor, now: datetime) -> N
     if is_last(one):
         Authenticator.objects.filter(user=one.user, type=Type.RECOVERY_CODES).delete()
     told = audit.Thing("second_factor", str(one.pk), _name(one))
+    what = _("A second factor was removed: %(name)s.") % {"name": _name(one)}
+    tidings.credentials_changed(request.user, what, f"removed:{one.pk}", now=now)
     one.delete()
     sessions.end_all(request.user, but=request.session.session_key)
     audit.record(audit.Action.SECOND_FACTOR_REMOVED, told, by=by, now=now)
@@ -231,6 +233,8 @@ def remove_all(user: User, *, by: Actor, now: datetime) -> bool:
     removed, _each = Authenticator.objects.filter(user=user).delete()
     if removed:
         sessions.end_all(user)
+        what = _("An administrator removed your second factors.")
+        tidings.credentials_changed(user, what, f"removed:all:{now.timestamp():.0f}", now=now)
         audit.record(audit.Action.SECOND_FACTOR_REMOVED, user, by=by, now=now, before={"second_factors": "all"})
     return bool(removed)
 
@@ -247,6 +251,8 @@ def _added(request: SignedInRequest, one: Any, *, by: Actor, now: datetime) -> l
     codes = [] if recovery_codes_left(user) else new_recovery_codes(user)
     sessions.end_all(user, but=request.session.session_key)
     told = audit.Thing("second_factor", str(one.pk), _name(one))
+    what = _("A second factor was added: %(name)s.") % {"name": _name(one)}
+    tidings.credentials_changed(user, what, f"added:{one.pk}", now=now)
     audit.record(audit.Action.SECOND_FACTOR_ADDED, told, by=by, now=now)
     return codes
 

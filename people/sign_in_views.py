@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from people import audit, directory, guesses, second_factor, stepup
+from people import audit, directory, guesses, second_factor, single_sign_on, stepup
 from people.actors import SignedInRequest, person
 from people.forms import CodeForm, SignInForm
 from people.models import User
@@ -40,10 +40,10 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             guess.was_right()
             request.session[_ZONE] = request.POST.get("time_zone", "")[:64]
             record_authentication(request, user, "password")
-            return _enter(request, user, then)
+            return enter(request, user, then)
         _refused(email)
         form.add_error(None, _("This e-mail and password do not belong together."))
-    return _page(request, form, status=422 if form.is_bound else 200)
+    return sign_in_page(request, form, status=422 if form.is_bound else 200)
 
 
 @login_stage_required(stage=second_factor.Stage.key, redirect_urlname="sign-in")  # type: ignore[untyped-decorator]
@@ -95,9 +95,9 @@ def sign_in_passkey(request: HttpRequest) -> HttpResponse:
         return _too_many(request, SignInForm(), refusal)
     if passkey is None or not passkey.user.is_active:
         messages.error(request, _("This passkey was not accepted. Sign in with your password."))
-        return _page(request, SignInForm(), status=422)
+        return sign_in_page(request, status=422)
     guess.was_right()
-    return _enter(request, passkey.user, stepup.safe_next(request))
+    return enter(request, passkey.user, stepup.safe_next(request))
 
 
 @require_POST
@@ -108,7 +108,7 @@ def sign_out(request: SignedInRequest) -> HttpResponse:
     return redirect("sign-in")
 
 
-def _enter(request: HttpRequest, user: User, then: str) -> HttpResponse:
+def enter(request: HttpRequest, user: User, then: str) -> HttpResponse:
     """Go through what else is asked for, and in."""
     with transaction.atomic():
         answer: HttpResponse = perform_login(request, Login(user=user, redirect_url=then))
@@ -141,11 +141,17 @@ def _refused(email: str) -> None:
 
 def _too_many(request: HttpRequest, form: SignInForm, refusal: guesses.TooManyGuesses) -> HttpResponse:
     messages.error(request, refusal.message)
-    answer = _page(request, SignInForm(initial={"username": form.data.get("username", "")}), status=refusal.status)
+    answer = sign_in_page(
+        request, SignInForm(initial={"username": form.data.get("username", "")}), status=refusal.status
+    )
     answer.headers["Retry-After"] = str(refusal.seconds)
     return answer
 
 
-def _page(request: HttpRequest, form: SignInForm, *, status: int) -> HttpResponse:
-    context = {"form": form, "next": stepup.safe_next(request, otherwise="")}
+def sign_in_page(request: HttpRequest, form: SignInForm | None = None, *, status: int) -> HttpResponse:
+    context = {
+        "form": form or SignInForm(),
+        "next": stepup.safe_next(request, otherwise=""),
+        "single_sign_on": single_sign_on.name(),
+    }
     return render(request, "account/login.html", context, status=status)

@@ -30,7 +30,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from common.errors import DomainError
-from people import guesses, second_factor, sessions
+from people import guesses, second_factor, sessions, single_sign_on
 from people.actors import SignedInRequest
 from people.models import User
 
@@ -138,6 +138,7 @@ def page(request: SignedInRequest, *, error: str = "", status: int = 200, then: 
         "carried": carried,
         "is_form": not then,
         "ways": ways,
+        "single_sign_on": single_sign_on.name() if then and single_sign_on.identity_of(request.user) else "",
         "passkey_options": second_factor.passkey_options(request, request.user) if ways.passkeys else None,
     }
     return render(request, "people/confirm.html", context, status=status)

@@ -2,15 +2,31 @@
 
 from django.urls import path
 
-from people import account_views, audit_pages, exports, preference_views, second_factor_views, sign_in_views, views
+from people import (
+    account_views,
+    audit_pages,
+    exports,
+    link_views,
+    preference_views,
+    second_factor_views,
+    sign_in_views,
+    single_sign_on_views,
+    views,
+)
 
 urlpatterns = [
     path("sign-in/", sign_in_views.sign_in, name="sign-in"),
     path("sign-in/code/", sign_in_views.sign_in_code, name="sign-in-code"),
     path("sign-in/passkey/", sign_in_views.sign_in_passkey, name="sign-in-passkey"),
+    path("sign-in/provider/", single_sign_on_views.go, name="single-sign-on"),
+    path("sign-in/provider/back/", single_sign_on_views.back, name="single-sign-on-back"),
+    path("link/", link_views.password_set, name="password-set"),
+    path("link/<str:token>/", link_views.password_link, name="password-link"),
+    path("reset/", link_views.password_reset, name="password-reset"),
     path("sign-out/", sign_in_views.sign_out, name="sign-out"),
     path("account/", account_views.account, name="account"),
     path("account/password/", account_views.password, name="account-password"),
+    path("account/provider/disconnect/", single_sign_on_views.disconnect, name="single-sign-on-disconnect"),
     path("account/second-factor/", second_factor_views.overview, name="second-factor"),
     path("account/second-factor/app/", second_factor_views.app_new, name="second-factor-app"),
     path("account/second-factor/passkey/", second_factor_views.passkey_new, name="second-factor-passkey"),
@@ -29,6 +45,8 @@ urlpatterns = [
     path("settings/people/export.<str:form>", exports.people_export, name="people-export"),
     path("settings/people/new/", views.person_new, name="person-new"),
     path("settings/people/<int:user_id>/", views.person_edit, name="person-edit"),
+    path("settings/people/<int:user_id>/invite/", link_views.person_invite, name="person-invite"),
+    path("settings/people/<int:user_id>/reset/", link_views.person_reset, name="person-reset"),
     path("settings/teams/", views.team_list, name="team-list"),
     path("settings/teams/new/", views.team_new, name="team-new"),
     path("settings/vocabulary/", views.vocabulary, name="vocabulary"),

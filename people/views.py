@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from people import directory, passwords, queries, tokens
+from people import directory, links, queries, second_factor, tokens
 from people.actors import SignedInRequest
 from people.forms import (
     DisciplineForm,
@@ -21,7 +20,8 @@ from people.forms import (
     TeamForm,
     TokenForm,
 )
-from people.models import Discipline, Role, Team, User
+from people.link_views import link_shown
+from people.models import Discipline, PasswordLink, Role, Team, User
 from people.stepup import recently_authenticated
 
 SECTION = "settings"
@@ -66,26 +66,19 @@ def people_list(request: SignedInRequest) -> HttpResponse:
 
 @recently_authenticated(on="POST")
 def person_new(request: SignedInRequest) -> HttpResponse:
-    """A password that was made up is shown in the answer, this once."""
+    """Somebody is invited: the link by which they choose a password is shown in the answer, this once."""
     form = PersonForm(request.POST or None, teams=Team.objects.all())
     if form.is_valid():
         with form.telling():
-            chosen = form.cleaned_data["password"]
-            password = chosen or passwords.made_up()
-            passwords.check(password)
-            person = directory.add_user(
-                **form.about(),
-                by=request.actor,
-                now=timezone.now(),
-                password=password,
-                memberships=form.memberships(),
-            )
-            if chosen:
-                messages.success(request, f"{person.name} can sign in now.")
-                return redirect("people-list")
-            shown = {"section": SECTION, "person": person, "secret": password}
-            return render(request, "people/person_added.html", shown, status=201)
+            return link_shown(request, _invited(request, form))
     return render(request, "people/person_form.html", {"section": SECTION, "form": form}, status=form.http_status)
+
+
+@transaction.atomic
+def _invited(request: SignedInRequest, form: PersonForm) -> PasswordLink:
+    now = timezone.now()
+    person = directory.add_user(**form.about(), by=request.actor, now=now, memberships=form.memberships())
+    return links.invite(person, by=request.actor, now=now)
 
 
 @recently_authenticated(on="POST")
@@ -94,7 +87,14 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
     form = PersonForm(request.POST or None, user=person, teams=Team.objects.all())
     if form.is_valid():
         with form.telling():
-            _change(request, person, form)
+            directory.change_user(
+                person,
+                form.about(),
+                by=request.actor,
+                now=timezone.now(),
+                memberships=form.memberships(),
+                version=form.cleaned_data["version"],
+            )
             messages.success(request, f"{person.name} is changed.")
             return redirect("people-list")
     context = {
@@ -103,25 +103,9 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
         "person": User.objects.get(pk=person.pk),
         "tokens": queries.tokens_of(person),
         "now": timezone.now(),
+        "has_second_factor": second_factor.has_one(person),
     }
     return render(request, "people/person_form.html", context, status=form.http_status)
-
-
-@transaction.atomic
-def _change(request: SignedInRequest, person: User, form: PersonForm) -> None:
-    password = form.cleaned_data["password"]
-    directory.change_user(
-        person,
-        form.about(),
-        by=request.actor,
-        now=timezone.now(),
-        memberships=form.memberships(),
-        version=form.cleaned_data["version"],
-    )
-    if password:
-        passwords.change(person, password, by=request.actor, now=timezone.now())
-        if person == request.user:
-            update_session_auth_hash(request, person)
 
 
 def team_list(request: SignedInRequest) -> HttpResponse:

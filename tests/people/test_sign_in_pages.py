@@ -6,11 +6,14 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import MD5PasswordHasher
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from common.addresses import address_of
 from people import directory, throttling
-from people.actors import person
+from people.actors import SYSTEM, person
 from people.models import Throttle, User
 from tests.make import NOW, PASSWORD
 
@@ -94,6 +97,51 @@ def test_an_account_is_guarded_from_many_addresses_and_an_address_from_many_acco
 
     assert from_everywhere == [422, 422, 422, 429]
     assert to_everyone == [422, 422, 422, 429]
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The passwords that were hashed, to check them or to take as long."""
+    seen: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def counted(hasher: MD5PasswordHasher, password: str, salt: str) -> str:
+        seen.append(password)
+        return encode(hasher, password, salt)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    return seen
+
+
+def test_of_any_number_of_guesses_twenty_an_hour_are_looked_at(alice: User, hashed: list[str]) -> None:
+    hashed.clear()
+
+    codes = [sign_in(Client(REMOTE_ADDR=f"10.0.0.{n % 50}"), alice.email, f"guess {n}") for n in range(300)]
+
+    assert codes.count(422) == 20
+    assert codes.count(429) == 280
+    assert len(hashed) == 20
+    hashed.clear()
+    assert (
+        sum(sign_in(Client(REMOTE_ADDR="10.9.9.9"), f"guess{n}@example.com", "wrong") == 422 for n in range(100)) == 20
+    )
+    assert len(hashed) == 20
+
+
+def test_an_unknown_address_takes_as_long_as_a_wrong_password(
+    alice: User, bob: User, admin: User, hashed: list[str]
+) -> None:
+    directory.change_user(bob, {"is_active": False}, by=person(admin), now=NOW)
+    nora = directory.add_user("nora@example.com", "Nora", by=SYSTEM, now=NOW)
+    work = []
+    for email in (alice.email, "nobody@example.com", bob.email, nora.email):
+        hashed.clear()
+        with CaptureQueriesContext(connection) as queries:
+            sign_in(Client(), email, "a wrong password")
+        work.append((len(hashed), len(queries)))
+
+    assert len({hashes for hashes, _ in work}) == 1, work
+    assert len({queries for _, queries in work}) == 1, work
 
 
 @pytest.mark.usefixtures("_three_guesses")

@@ -1,0 +1,34 @@
+"""What people are told of their own accounts. How it leaves is the business of a room above, which the settings name
+(`ACCOUNT_MESSAGES`): there a message is written in the transaction of the change."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from people.models import PasswordLink, User
+
+
+def can_mail() -> bool:
+    """Whether this installation sends mail."""
+    return bool(settings.ENV.smtp_url)
+
+
+def send_link(link: PasswordLink, subject: str, text: str, *, topic: str, now: datetime) -> None:
+    """To the address of the account, and to no other contact method; nothing without a mail server."""
+    if can_mail():
+        _room("send_link")(link.user, f"password-link:{link.pk}", topic, subject, text, now=now)
+
+
+def credentials_changed(user: User, what: str, key: str, *, now: datetime) -> None:
+    """Tell somebody what was changed of how they sign in, in case it was not them; by whatever reaches them."""
+    text = _("%(what)s If that was not you, tell an administrator at once.") % {"what": what}
+    _room("tell")(user, f"account:{user.pk}:{key}", _("Your account was changed"), text, now=now)
+
+
+def _room(act: str) -> Any:
+    return import_string(settings.ACCOUNT_MESSAGES[act])
