@@ -50,6 +50,7 @@ class Counts:
     shown: int
     is_bounded: bool
     by_facet: Mapping[str, Sequence[Count]]
+    beside: Mapping[str, Sequence[tuple[str, str, int]]]  # what was asked for along with them
 
 
 def count(
@@ -59,10 +60,11 @@ def count(
     *,
     only_mine: bool = False,
     instead: QuerySet[Incident] | None = None,
+    beside: Mapping[str, QuerySet[Any, Any]],
 ) -> Counts:
     """Count `opens`, which are open and narrowed by all that is no facet: exactly, and by each facet as if nothing of
     it were `chosen`. Where the list shows others `instead`, narrowed by everything and in its order, the facets are
-    counted among the first BOUND of those."""
+    counted among the first BOUND of those. `beside` are rows that come along, of two texts and a number."""
     sql, parameters = _compiled(opens, mine, chosen)
     ctes = f"WITH opens({_CTE}) AS MATERIALIZED ({sql})"
     if instead is not None:
@@ -71,17 +73,27 @@ def count(
         parameters = (*parameters, *more)
     else:
         ctes += f", base AS (SELECT * FROM opens{' WHERE mine = 1' if only_mine else ''})"
+    counting = _counts()
+    for name, rows_beside in beside.items():
+        sql, more = rows_beside.query.get_compiler(connection=connection).as_sql()
+        counting += f" UNION ALL SELECT '{name}', {name}.* FROM ({sql}) AS {name}"
+        parameters = (*parameters, *more)
     with connection.cursor() as cursor:
-        cursor.execute(f"{ctes} {_counts()}", parameters)
+        cursor.execute(f"{ctes} {counting}", parameters)
         rows: list[tuple[str, str, str, int]] = cursor.fetchall()
     totals = {"open": 0, "mine": 0, "shown": 0}
     by_facet: dict[str, list[Count]] = {name: [] for name in (*COLUMNS, "label")}
+    came_along: dict[str, list[tuple[str, str, int]]] = {name: [] for name in beside}
     for part, value, name, number in rows:
         if part in totals:
             totals[part] = number
+        elif part in came_along:
+            came_along[part].append((value, name, number))
         else:
             by_facet[part].append(Count(value, name, number))
-    return Counts(**totals, is_bounded=instead is not None and totals["shown"] > BOUND, by_facet=by_facet)
+    return Counts(
+        **totals, is_bounded=instead is not None and totals["shown"] > BOUND, by_facet=by_facet, beside=came_along
+    )
 
 
 def _compiled(incidents: QuerySet[Incident], mine: Q, chosen: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

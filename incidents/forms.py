@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +45,20 @@ class PersonField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: User) -> str:
         return f"{obj.name} · {obj.discipline}" if obj.discipline else obj.name
+
+
+class SavedViewForm(Form):
+    name = forms.CharField(max_length=60, label=_("Name"))
+    team = forms.ModelChoiceField(
+        Team.objects.none(), required=False, empty_label=_("Nobody: mine alone"), label=_("Shared with")
+    )
+
+    def __init__(self, *args: Any, teams: QuerySet[Team], of: Team | None = None, **kwargs: Any) -> None:
+        """`teams` are those with which one may share, `of` the one with which it is."""
+        super().__init__(*args, **kwargs)
+        field = self.fields["team"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = Team.objects.filter(Q(pk__in=teams.values("pk")) | Q(pk=of and of.pk))
 
 
 class _AboutForm(Form):

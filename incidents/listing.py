@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 from common import keyset
 from common.errors import Invalid
-from incidents import facets, filters, impact
+from incidents import facets, filters, impact, saving, stream
 from incidents.models import Incident, IncidentQuerySet, Responder, RoleAssignment, SloLink
 from incidents.overview import COMMANDER
 from people.actors import Actor
@@ -212,11 +212,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """A saved view; `is_on` where the list shows just that."""
+
+    id: int
+    name: str
+    query: str
+    is_on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ListPage:
     rows: list[Row]
     next: str | None
     previous: str | None
     counts: facets.Counts
+    views: list[View]  # that the reader may choose
+    version: str  # as stream.version says it
 
     @property
     def has_waiting(self) -> bool:
@@ -228,15 +240,22 @@ def page(actor: Actor, wanted: Asked, cursor: str | None, now: datetime) -> List
     """A page of the list, and what it could be narrowed by: two statements, and three more where `impact.worst_of`
     does not know what one of its incidents burned."""
     found = listed(actor, wanted)
-    shown = keyset.page(_columns(found), filters.ORDERS[_ordering(wanted.tab)], cursor)
     counts = facets.count(
         wanted.narrowed(Incident.objects.for_actor(actor).open().order_by(), but=facets.COLUMNS),
         _mine(actor),
         wanted.values,
         only_mine=wanted.tab == "mine",
         instead=None if wanted.tab in BY_URGENCY else found,
+        beside={
+            "views": saving.visible(actor).values_list("query", "name", "pk"),
+            "version": stream.newest(actor),
+        },
     )
-    return ListPage(_rows(shown.rows, now), shown.next, shown.previous, counts)
+    shown = keyset.page(_columns(found), filters.ORDERS[_ordering(wanted.tab)], cursor)  # after what it is a version of
+    views = [View(pk, name, query, query == wanted.query) for query, name, pk in counts.beside["views"]]
+    views.sort(key=lambda view: (view.name.casefold(), view.id))
+    version = stream.version_of(counts.beside["version"])
+    return ListPage(_rows(shown.rows, now), shown.next, shown.previous, counts, views, version)
 
 
 def rows_of(incidents: QuerySet[Incident], now: datetime) -> list[Row]:

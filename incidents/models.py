@@ -148,6 +148,32 @@ class Incident(models.Model):
         return self.started_at or self.detected_at or self.created_at
 
 
+class SavedView(models.Model):
+    """A filter of the list under a name: its owner's own, or shared with a team. `saving` alone writes it."""
+
+    name = models.CharField(max_length=60)
+    query = models.TextField()  # as the address of the list has it
+    owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="saved_views")
+    team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.CASCADE, related_name="saved_views")
+    created_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["owner", "name"], condition=Q(team=None, deleted_at=None), name="one_view_of_a_name_per_person"
+            ),
+            models.UniqueConstraint(
+                fields=["team", "name"],
+                condition=Q(team__isnull=False, deleted_at=None),
+                name="one_view_of_a_name_per_team",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Counter(models.Model):
     """The last number given out under a name. Taken in the transaction that uses it, so none is burned."""
 

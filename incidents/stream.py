@@ -9,11 +9,14 @@ another order, where a transaction that began earlier reached the incident later
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import connection
+from django.db.models import CharField, QuerySet, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Cast
 
 from common import sse
 from common.errors import Invalid
@@ -141,6 +144,11 @@ def ready(at: Cursor) -> bytes:
 
 def version(actor: Actor) -> str:
     """What changes whenever an incident that the actor may see has a new entry. One statement."""
+    return version_of(newest(actor))
+
+
+def newest(actor: Actor) -> QuerySet[Entry, Any]:
+    """The row that `version_of` turns into the version, for who reads it along with other things."""
     entries = Entry.objects.filter(incident__in=Incident.objects.for_actor(actor))
     if connection.vendor == "postgresql":
         entries = (
@@ -148,10 +156,13 @@ def version(actor: Actor) -> str:
             .filter(xid__gt=0, xid__lt=RawSQL(_OLDEST_RUNNING, ()))
             .order_by("-xid", "-id")
         )
-        newest = entries.values_list("xid", "id").first()
-    else:
-        newest = entries.order_by("-id").values_list("seq", "id").first()
-    return f"{newest[0]}-{newest[1]}" if newest else "0"
+        return entries.values_list(Cast("xid", CharField()), Value(""), "id")[:1]
+    return entries.order_by("-id").values_list(Cast("seq", CharField()), Value(""), "id")[:1]
+
+
+def version_of(rows: Iterable[tuple[str, str, int]]) -> str:
+    """Of what `newest` gave."""
+    return next((f"{transaction}-{pk}" for transaction, _, pk in rows), "0")
 
 
 def _rows(cursor: Cursor, size: int) -> list[tuple[int, int, int, int]]:

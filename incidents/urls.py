@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from incidents import answer_views, api_live, bulk_views, exports, views
+from incidents import answer_views, api_live, bulk_views, exports, saved_pages, views
 
 urlpatterns = [
     path("answer/<str:token>/", answer_views.answer, name="answer"),
@@ -10,6 +10,10 @@ urlpatterns = [
     path("live/version/", api_live.Version.as_view(), name="live-version"),
     path("incidents/", views.incident_list, name="incident-list"),
     path("incidents/export.<str:form>", exports.incident_export, name="incident-export"),
+    path("incidents/views/new/", saved_pages.saved_view_new, name="saved-view-new"),
+    path("incidents/views/<int:pk>/", saved_pages.saved_view_edit, name="saved-view-edit"),
+    path("incidents/views/<int:pk>/delete/", saved_pages.saved_view_delete, name="saved-view-delete"),
+    path("incidents/views/<int:pk>/restore/", saved_pages.saved_view_restore, name="saved-view-restore"),
     path("incidents/bulk/", bulk_views.incident_bulk, name="incident-bulk"),
     path("incidents/new/", views.incident_new, name="incident-new"),
     path("incidents/<int:number>/", views.incident_detail, name="incident-detail"),

@@ -26,7 +26,6 @@ from incidents import (
     reading,
     responding,
     steps,
-    stream,
 )
 from incidents import page as pages
 from incidents.access import incident_for
@@ -55,7 +54,6 @@ Status = Incident.Status
 def incident_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     tab = listing.tab_of(request.GET)
-    live_version = stream.version(request.actor)  # before what it is the version of
     wanted = listing.asked(tab, request.GET)
     page = listing.page(request.actor, wanted, request.GET.get("cursor"), now)
     may_respond = access.can(request.actor, access.Act.RESPOND)
@@ -69,7 +67,7 @@ def incident_list(request: SignedInRequest) -> HttpResponse:
         "chips": narrowing.chips(wanted, page.counts),
         "facets": narrowing.menu(wanted, page.counts),
         "sentence": narrowing.sentence(wanted, page.counts),
-        "live_version": live_version,
+        "live_version": page.version,
         "acts": page.has_waiting and may_respond,
         "picks": bool(page.rows) and may_respond,
     }

@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 
-from incidents import stream
+from incidents import facets, stream
 from tests import streams
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for look in (stream.head, stream.after, stream.version):
-        monkeypatch.setattr(stream, look.__name__, _once_undisturbed(look))
+    for module, look in (
+        (stream, stream.head),
+        (stream, stream.after),
+        (stream, stream.version),
+        (facets, facets.count),
+    ):
+        monkeypatch.setattr(module, look.__name__, _once_undisturbed(look))
 
 
 def _once_undisturbed(look: Callable[..., Any]) -> Callable[..., Any]:

@@ -115,7 +115,7 @@ def test_names_and_labels_that_people_wrote_are_text(payments: Team, alice: User
 
 
 def test_the_search_keeps_what_the_list_is_narrowed_by(three: None, alice: User) -> None:
-    form = page(alice, "/incidents/?tab=open&service=checkout").partition('role="search"')[2].partition("</form>")[0]
+    form = page(alice, "/incidents/?tab=open&service=checkout").partition("list-search")[2].partition("</form>")[0]
 
     assert re.findall(r'name="(\w+)"\s+value="([^"]*)"', form)[:2] == [("tab", "open"), ("service", "checkout")]
 
