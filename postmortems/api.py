@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from common import etags, problems, rest
 from incidents.access import incident_for
 from people.authentication import actor_of
-from postmortems import access, assigning, drafting, editing, export, filters, items, queries
+from postmortems import access, assigning, drafting, editing, export, filters, items, publishing, queries
 from postmortems import serializers as shapes
 from postmortems.models import ActionItem, Postmortem, Revision, Section
 
@@ -82,6 +82,19 @@ class OnePostmortem(_Documents):
         return self.whole(request, number)
 
 
+class PostmortemStatus(_Documents):
+    """Bring the postmortem to a status. The one that it has already: nothing is written."""
+
+    @extend_schema(request=shapes.PostmortemStatusIn, responses=shapes.PostmortemOut)
+    def post(self, request: Request, number: int) -> Response:
+        """Publishing needs every required gap closed: else 409, `gaps_remain`, with `gaps`."""
+        actor = actor_of(request)
+        postmortem = access.postmortem_for(actor, number)
+        to = Postmortem.Status(self.taken(shapes.PostmortemStatusIn)["status"])
+        publishing.move(postmortem, to, by=actor, now=timezone.now())
+        return self.whole(request, number)
+
+
 class OneSection(rest.Resource[Section]):
     serializer_class = shapes.SectionOut
     queryset = Section.objects.none()
@@ -125,11 +138,9 @@ class Revisions(rest.Resource[Revision]):
         return self.listed(request)
 
 
-class MarkdownRenderer(BaseRenderer):
-    """The export's own type; its text is made before."""
+class _AsItIs(BaseRenderer):
+    """An export's own type; its text is made before."""
 
-    media_type = "text/markdown"
-    format = "md"
     charset = "utf-8"
 
     def render(
@@ -138,16 +149,47 @@ class MarkdownRenderer(BaseRenderer):
         return str(data).encode()
 
 
-class Export(rest.Resource[Postmortem]):
+class MarkdownRenderer(_AsItIs):
+    media_type = "text/markdown"
+    format = "md"
+
+
+class HtmlRenderer(_AsItIs):
+    media_type = "text/html"
+    format = "html"
+
+
+class _Export(rest.Resource[Postmortem]):
     queryset = Postmortem.objects.none()
+
+    def document(self, request: Request, number: int) -> queries.Document:
+        return queries.document(access.postmortem_for(actor_of(request), number), timezone.now())
+
+
+class Export(_Export):
     renderer_classes: Sequence[type[BaseRenderer]] = (MarkdownRenderer,)
 
     @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR})
     def get(self, request: Request, number: int) -> HttpResponse:
         """The whole document as Markdown, to keep."""
-        now = timezone.now()
-        postmortem = access.postmortem_for(actor_of(request), number)
-        return export.download(queries.document(postmortem, now), now=now)
+        return export.as_markdown(self.document(request, number), now=timezone.now())
+
+
+class ExportHtml(_Export):
+    renderer_classes: Sequence[type[BaseRenderer]] = (HtmlRenderer,)
+
+    @extend_schema(responses={(200, "text/html"): OpenApiTypes.STR})
+    def get(self, request: Request, number: int) -> HttpResponse:
+        """The whole document as one HTML file, to keep."""
+        return export.as_html(self.document(request, number), now=timezone.now())
+
+
+class ExportJson(_Export):
+    @extend_schema(responses=shapes.PostmortemOut)
+    def get(self, request: Request, number: int) -> HttpResponse:
+        """The same as the postmortem itself, as a file to keep."""
+        data = shapes.PostmortemOut(self.document(request, number), context=self.get_serializer_context()).data
+        return export.as_json(number, data)
 
 
 class ActionItems(rest.Resource[ActionItem]):

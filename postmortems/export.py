@@ -1,21 +1,38 @@
-"""A postmortem as one Markdown document that is complete by itself."""
+"""A postmortem as one document that is complete by itself: Markdown, HTML, JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from html import escape
+from typing import Any
 
 from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
 
+from common import markdown as rendering
 from incidents import moments
 from postmortems import drawing
 from postmortems.markdown_text import UNKNOWN, duration, escape_markdown, link, points, table, utc, without_html
-from postmortems.models import ActionItem, Postmortem
+from postmortems.models import ActionItem
 from postmortems.queries import Document
 
-CONTENT_TYPE = "text/markdown; charset=utf-8"
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
 
 DURATIONS = {
     "to_detect": "To detect",
@@ -25,19 +42,37 @@ DURATIONS = {
 }
 
 
-def filename(postmortem: Postmortem) -> str:
-    return f"INC-{postmortem.number}-postmortem.md"
-
-
-def download(document: Document, *, now: datetime) -> HttpResponse:
+def as_markdown(document: Document, *, now: datetime) -> HttpResponse:
     """The document as an answer that browsers save as a file."""
-    name = filename(document.postmortem)
+    return _file(document.postmortem.number, "md", "text/markdown; charset=utf-8", markdown(document, now=now))
+
+
+def as_html(document: Document, *, now: datetime) -> HttpResponse:
+    """The same as one page that needs nothing else to be read."""
+    incident = document.record.incident
+    body = "".join(rendering.render(part) for part in _parts(document, now))
+    page = _PAGE.format(title=escape(f"{incident}: {incident.title}"), body=body)
+    return _file(incident.number, "html", "text/html; charset=utf-8", page)
+
+
+def as_json(number: int, data: Mapping[str, Any]) -> HttpResponse:
+    """What the API says of it, as a file."""
+    text = json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2)
+    return _file(number, "json", "application/json", text)
+
+
+def _file(number: int, extension: str, content_type: str, text: str) -> HttpResponse:
+    name = f"INC-{number}-postmortem.{extension}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(markdown(document, now=now), content_type=CONTENT_TYPE, headers=headers)
+    return HttpResponse(text, content_type=content_type, headers=headers)
 
 
 def markdown(document: Document, *, now: datetime) -> str:
     """Title, facts, people, budgets, what is missing, every section, the action items, and when it was written."""
+    return "\n\n".join(_parts(document, now)) + "\n"
+
+
+def _parts(document: Document, now: datetime) -> list[str]:
     incident = document.record.incident
     parts = [
         f"# {escape_markdown(str(incident))}: {escape_markdown(incident.title)}",
@@ -62,7 +97,7 @@ def markdown(document: Document, *, now: datetime) -> str:
             parts.append("*Not written yet.*")
     version = document.postmortem.version
     parts += ["---", f"Written by Burnline at {utc(now)}, from version {version} of the postmortem."]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def _facts(document: Document) -> Iterator[list[str]]:

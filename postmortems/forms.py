@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
+from common import years
 from common.forms import ChangeForm, Form, choosable
 from people.models import Team, User
 from postmortems import items
@@ -25,6 +29,46 @@ class SectionForm(Form):
         help_text="Markdown: **bold**, - lists, tables, ``` code. HTML is shown as text.",
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+
+class AssignForm(Form):
+    """Who writes it, who reads it over, and until when."""
+
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label=_("Nobody yet"), label=_("Owner"))
+    due_at = forms.DateTimeField(
+        required=False,
+        label=_("Due"),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    reviewers = forms.ModelMultipleChoiceField(
+        User.objects.none(),
+        required=False,
+        label=_("Reviewers"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("One of them approves it."),
+    )
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, postmortem: Postmortem, **kwargs: Any) -> None:
+        reviewers = list(postmortem.reviewers.all())
+        kwargs["initial"] = {"owner": postmortem.owner, "due_at": postmortem.due_at, "reviewers": reviewers}
+        super().__init__(*args, **kwargs)
+        known = [user.pk for user in reviewers] + ([postmortem.owner.pk] if postmortem.owner else [])
+        people = User.objects.filter(Q(is_active=True) | Q(pk__in=known)).order_by("name")
+        for name in ("owner", "reviewers"):
+            choosable(self, name).queryset = people
+
+    def clean_due_at(self) -> datetime | None:
+        due_at: datetime | None = self.cleaned_data["due_at"]
+        if due_at is not None and not years.hold(due_at):
+            raise forms.ValidationError(
+                _("A moment lies in the years %(first)s to %(last)s.") % {"first": years.FIRST, "last": years.LAST}
+            )
+        return due_at
+
+
+class MoveForm(Form):
+    status = forms.ChoiceField(choices=Postmortem.Status.choices)
 
 
 class PostmortemFilter(Form):

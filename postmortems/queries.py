@@ -10,7 +10,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from incidents import impact
 from people.actors import Actor
-from postmortems import drafting, record
+from postmortems import comparing, drafting, record
 from postmortems import gaps as missing
 from postmortems.models import ActionItem, Postmortem, Revision, Section
 from postmortems.record import Record
@@ -110,6 +110,23 @@ def items_visible(actor: Actor | None) -> QuerySet[ActionItem]:
         "postmortem__incident__team", "owner", "team", "created_by"
     )
     return found
+
+
+def changes(rows: Iterable[Revision]) -> dict[int, list[comparing.Line]]:
+    """What each of these revisions changed in the one before it, by id; a conflict, in the one that it began from. One
+    query."""
+    rows = list(rows)
+    before = {row.pk: row.version if row.is_conflict else row.version - 1 for row in rows}
+    wanted = Q(pk__in=())
+    for row in rows:
+        wanted |= Q(section=row.section_id, version=before[row.pk])
+    texts = {
+        (section, version): text
+        for section, version, text in Revision.objects.filter(wanted, is_conflict=False).values_list(
+            "section_id", "version", "markdown"
+        )
+    }
+    return {row.pk: comparing.lines(texts.get((row.section_id, before[row.pk]), ""), row.markdown) for row in rows}
 
 
 def revisions(postmortem: Postmortem, section_key: str = "") -> QuerySet[Revision]:

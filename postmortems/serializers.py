@@ -169,6 +169,10 @@ class PostmortemChange(rest.Input):
     due_at = rest.Instant(required=False, allow_null=True)
 
 
+class PostmortemStatusIn(rest.Input):
+    status = serializers.ChoiceField(Postmortem.Status.choices)
+
+
 class RevisionAuthor(rest.Output):
     type = serializers.ChoiceField(ActorType.choices)
     id = serializers.CharField(allow_null=True)

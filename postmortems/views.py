@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from common import keyset, markdown
-from common.errors import VersionMoved
+from common.errors import Invalid, VersionMoved
 from incidents.access import incident_for
 from people import access as rights
 from people.actors import SignedInRequest
-from postmortems import access, drafting, editing, export, forms, items, queries, reading
+from postmortems import (
+    access,
+    assigning,
+    comparing,
+    drafting,
+    editing,
+    export,
+    forms,
+    items,
+    publishing,
+    queries,
+    reading,
+    steps,
+)
 from postmortems.filters import ActionItemFilter, PostmortemFilter, RevisionFilter
-from postmortems.models import ActionItem, Revision, Section
+from postmortems.models import ActionItem, Postmortem, Revision, Section
+from postmortems.serializers import PostmortemOut
 
 SECTION = "postmortems"
 ITEMS = "action-items"
+REVISIONS = 15
 
 _UNFINISHED = (ActionItem.Status.OPEN, ActionItem.Status.IN_PROGRESS)
 
@@ -30,7 +48,9 @@ def incident_postmortem(request: SignedInRequest, number: int) -> HttpResponse:
     incident = incident_for(request.actor, number)
     postmortem, created = drafting.draft(incident, by=request.actor, now=timezone.now())
     if created:
-        messages.success(request, "The postmortem is drafted from the record. What only people know is listed as gaps.")
+        messages.success(
+            request, _("The postmortem is drafted from the record. What only people know is listed as gaps.")
+        )
     return redirect(postmortem)
 
 
@@ -51,7 +71,8 @@ def postmortem_list(request: SignedInRequest) -> HttpResponse:
 
 def postmortem_detail(request: SignedInRequest, number: int) -> HttpResponse:
     now = timezone.now()
-    document = queries.document(access.postmortem_for(request.actor, number), now)
+    postmortem = access.postmortem_for(request.actor, number)
+    document = queries.document(postmortem, now)
     context = {
         "section": SECTION,
         "now": now,
@@ -59,11 +80,52 @@ def postmortem_detail(request: SignedInRequest, number: int) -> HttpResponse:
         "postmortem": document.postmortem,
         "incident": document.record.incident,
         "reading": reading.read(document),
+        "way": steps.way(document.postmortem),
+        "moves": steps.moves(document.postmortem, request.actor),
         "reviewers": list(document.postmortem.reviewers.all()),
+        "is_reading": "read" in request.GET,
         "today": timezone.localdate(),
         "unfinished": _UNFINISHED,
     }
     return render(request, "postmortems/detail.html", context)
+
+
+@require_POST
+def postmortem_status(request: SignedInRequest, number: int) -> HttpResponse:
+    postmortem = access.postmortem_for(request.actor, number)
+    form = forms.MoveForm(request.POST)
+    if not form.is_valid():
+        raise Invalid(_("Which status?"))
+    to = Postmortem.Status(form.cleaned_data["status"])
+    try:
+        publishing.move(postmortem, to, by=request.actor, now=timezone.now())
+    except publishing.GapsRemain as refusal:
+        messages.error(request, refusal.message)
+        return redirect(f"{postmortem.get_absolute_url()}#missing")
+    messages.success(request, _("The postmortem is %(status)s.") % {"status": to.label.lower()})
+    return redirect(postmortem)
+
+
+def postmortem_assign(request: SignedInRequest, number: int) -> HttpResponse:
+    postmortem = access.postmortem_for(request.actor, number)
+    form = forms.AssignForm(request.POST or None, postmortem=postmortem)
+    if form.is_valid():
+        with form.telling():
+            changes = dict(form.cleaned_data)
+            version = changes.pop("version")
+            assigning.assign(postmortem, changes, by=request.actor, now=timezone.now(), version=version)
+            return redirect(postmortem)
+    context = {"section": SECTION, "form": form, "postmortem": postmortem, "incident": postmortem.incident}
+    return render(request, "postmortems/assign.html", context, status=form.http_status)
+
+
+@require_POST
+def postmortem_preview(request: SignedInRequest, number: int) -> HttpResponse:
+    """What a text will look like; nothing is kept of it."""
+    access.postmortem_for(request.actor, number)
+    form = forms.SectionForm(request.POST)
+    text = form.cleaned_data["markdown"] if form.is_valid() else ""
+    return HttpResponse(markdown.render(text))
 
 
 def postmortem_section(request: SignedInRequest, number: int, key: str) -> HttpResponse:
@@ -82,13 +144,22 @@ def postmortem_section(request: SignedInRequest, number: int, key: str) -> HttpR
         return _editor(request, section, form, version=version, preview=markdown.render(text))
     with form.telling():
         editing.edit_section(section, text, version=version, by=request.actor, now=now)
+    if "autosave" in request.POST:
+        return _autosaved(section, form, now)
     if form.is_valid():
-        messages.success(request, f"{section.title} is saved.")
+        messages.success(request, _("%(section)s is saved.") % {"section": section.title})
         return redirect(f"{section.postmortem.get_absolute_url()}#{section.key}")
     if form.http_status == VersionMoved.status:
         standing = section.revisions.filter(is_conflict=False).first()
         return _editor(request, section, form, conflict=standing)
     return _editor(request, section, form, version=version)
+
+
+def _autosaved(section: Section, form: forms.SectionForm, now: datetime) -> JsonResponse:
+    """For the editor's script: the version that its next text is written upon, or that somebody else was faster."""
+    if form.is_valid():
+        return JsonResponse({"version": section.version, "saved_at": now})
+    return JsonResponse({"errors": [str(error) for error in form.non_field_errors()]}, status=form.http_status)
 
 
 def _editor(
@@ -111,6 +182,8 @@ def _editor(
         "version": section.version if version is None else version,
         "preview": preview,
         "conflict": conflict,
+        "differences": comparing.lines(section.markdown, str(form["markdown"].value() or "")) if conflict else [],
+        "now": timezone.now(),
     }
     return render(request, "postmortems/section.html", context, status=form.http_status)
 
@@ -118,6 +191,8 @@ def _editor(
 def postmortem_revisions(request: SignedInRequest, number: int) -> HttpResponse:
     postmortem = access.postmortem_for(request.actor, number)
     found = RevisionFilter(request.GET, queryset=queries.revisions(postmortem)).qs
+    page = keyset.page(found, ("-id",), request.GET.get("cursor"), size=REVISIONS)
+    changes = queries.changes(page.rows)
     context = {
         "section": SECTION,
         "now": timezone.now(),
@@ -125,14 +200,26 @@ def postmortem_revisions(request: SignedInRequest, number: int) -> HttpResponse:
         "incident": postmortem.incident,
         "sections": postmortem.sections.defer("markdown", "html"),
         "asked": request.GET.get("section", ""),
-        "page": keyset.page(found, ("-id",), request.GET.get("cursor")),
+        "page": page,
+        "revisions": [(revision, changes[revision.pk]) for revision in page.rows],
     }
     return render(request, "postmortems/revisions.html", context)
 
 
 def postmortem_export_md(request: SignedInRequest, number: int) -> HttpResponse:
-    now = timezone.now()
-    return export.download(queries.document(access.postmortem_for(request.actor, number), now), now=now)
+    return export.as_markdown(_document(request, number), now=timezone.now())
+
+
+def postmortem_export_html(request: SignedInRequest, number: int) -> HttpResponse:
+    return export.as_html(_document(request, number), now=timezone.now())
+
+
+def postmortem_export_json(request: SignedInRequest, number: int) -> HttpResponse:
+    return export.as_json(number, PostmortemOut(_document(request, number), context={"request": request}).data)
+
+
+def _document(request: SignedInRequest, number: int) -> queries.Document:
+    return queries.document(access.postmortem_for(request.actor, number), timezone.now())
 
 
 def action_item_list(request: SignedInRequest) -> HttpResponse:
@@ -144,8 +231,7 @@ def action_item_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "section": ITEMS,
         "tab": tab,
-        "mine": tabs["mine"].count(),
-        "open": tabs["open"].count(),
+        "counts": {name: tabs[name].count() for name in ("mine", "open", "overdue")},
         "page": keyset.page(found, ("priority", "id"), request.GET.get("cursor")),
         "q": request.GET.get("q", ""),
         "today": timezone.localdate(),
@@ -165,20 +251,25 @@ def items_of_tab(request: SignedInRequest) -> QuerySet[ActionItem]:
 def _tabs(request: SignedInRequest) -> dict[str, QuerySet[ActionItem]]:
     everything = queries.items_visible(request.actor)
     unfinished = everything.filter(status__in=_UNFINISHED)
-    return {"mine": unfinished.filter(owner=request.user), "open": unfinished, "all": everything}
+    return {
+        "mine": unfinished.filter(owner=request.user),
+        "open": unfinished,
+        "overdue": unfinished.filter(due_on__lt=timezone.localdate()),
+        "all": everything,
+    }
 
 
 def action_item_new(request: SignedInRequest) -> HttpResponse:
     number = request.GET.get("postmortem", "")
     if not (number.isascii() and number.isdigit()):
-        messages.info(request, "An action item follows from a postmortem: choose which.")
+        messages.info(request, _("An action item follows from a postmortem: choose which."))
         return redirect("postmortem-list")
     postmortem = access.postmortem_for(request.actor, int(number[:10]))
     form = forms.ItemForm(request.POST or None, initial={"team": postmortem.incident.team_id})
     if form.is_valid():
         with form.telling():
             item = items.create(postmortem, **form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"“{item}” is written down.")
+            messages.success(request, _("“%(item)s” is written down.") % {"item": item})
             return redirect(f"{postmortem.get_absolute_url()}#action_items")
     context = {"section": ITEMS, "form": form, "postmortem": postmortem, "may_change": True}
     return render(request, "postmortems/item.html", context, status=form.http_status)
@@ -193,7 +284,7 @@ def action_item_edit(request: SignedInRequest, pk: int) -> HttpResponse:
         with form.telling():
             changes, version = form.changes()
             if items.change(item, changes, by=request.actor, now=timezone.now(), version=version):
-                messages.success(request, f"“{item}” is changed.")
+                messages.success(request, _("“%(item)s” is changed.") % {"item": item})
             return redirect(f"{postmortem.get_absolute_url()}#action_items")
     context = {
         "section": ITEMS,

@@ -11,6 +11,8 @@ from incidents.models import Incident
 from postmortems import assigning, drafting, editing, items, publishing
 from postmortems.models import ActionItem, Postmortem, Section
 
+Status = Postmortem.Status
+
 _STEPS = {  # how an item comes to its status, and when: in parts of the time until it is due
     "open": [],
     "in_progress": [("in_progress", 0.4)],
@@ -47,9 +49,11 @@ def write(story: Story, incident: Incident, cast: Cast, *, now: datetime) -> Pos
         _item(postmortem, item, cast, resolved_at=resolved_at, written_at=written_at, now=now)
     if story.postmortem in ("in_review", "published"):
         reviewers = [cast.people[name] for name in ("ravi", "dana") if name != story.leader]
-        publishing.ask_for_review(postmortem, reviewers, by=by, now=written_at + timedelta(hours=1))
+        assigning.assign(postmortem, {"reviewers": reviewers}, by=by, now=written_at + timedelta(hours=1))
+        publishing.move(postmortem, Status.IN_REVIEW, by=by, now=written_at + timedelta(hours=1))
     if story.postmortem == "published":
-        publishing.publish(postmortem, by=cast.actor("dana"), now=resolved_at + timedelta(days=4))
+        for status in (Status.APPROVED, Status.PUBLISHED):
+            publishing.move(postmortem, status, by=cast.actor("dana"), now=resolved_at + timedelta(days=4))
         lifecycle.move(incident, Incident.Status.CLOSED, by=by, now=resolved_at + timedelta(days=4, minutes=5))
     return postmortem
 

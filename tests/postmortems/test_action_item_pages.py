@@ -63,7 +63,7 @@ def test_a_private_postmortems_items_are_not_there_for_others(payments: Team, bo
     assert signed_in(charlie).get(f"/action-items/new/?postmortem={secret.number}").status_code == 404
 
 
-def test_the_tabs_are_mine_open_and_all_and_what_is_late_is_marked(
+def test_the_tabs_are_mine_open_overdue_and_all_and_what_is_late_is_marked(
     postmortem: Postmortem, alice: User, bob: User
 ) -> None:
     yesterday = timezone.localdate() - timedelta(days=1)
@@ -71,21 +71,27 @@ def test_the_tabs_are_mine_open_and_all_and_what_is_late_is_marked(
     item(postmortem, "Open and his", by=bob, owner=bob)
     item(postmortem, "Done long ago", by=bob, owner=alice, due_on=yesterday, status="done")
 
-    mine, unfinished, everything = (page(alice, f"/action-items/{tab}") for tab in ("?tab=mine", "", "?tab=all"))
+    mine, unfinished, overdue, everything = (
+        page(alice, f"/action-items/{tab}") for tab in ("?tab=mine", "", "?tab=overdue", "?tab=all")
+    )
 
     assert "Late and mine" in mine
     assert "Open and his" not in mine
-    assert mine.count("overdue") == 1
+    assert mine.count(">overdue<") == 1
     assert "Open and his" in unfinished
     assert "Done long ago" not in unfinished
     assert "Done long ago" in everything
-    assert everything.count("overdue") == 1
+    assert everything.count(">overdue<") == 1
+    assert "Late and mine" in overdue
+    assert "Open and his" not in overdue
+    assert "Done long ago" not in overdue
     assert signed_in(alice).get("/action-items/?tab=yours").status_code == 404
 
 
 def test_empty_tabs_say_what_comes_there(victor: User) -> None:
     assert "Nothing is waiting for you" in page(victor, "/action-items/?tab=mine")
     assert "Nothing is open" in page(victor, "/action-items/")
+    assert "Nothing is late" in page(victor, "/action-items/?tab=overdue")
     assert "No action item yet" in page(victor, "/action-items/?tab=all")
 
 

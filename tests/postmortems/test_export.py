@@ -58,7 +58,10 @@ def test_it_names_the_moments_people_budgets_gaps_sections_and_items(
     assert "| [Alert on drift](https://tracker.example/1) | Prevent | P2 | Alice | Payments |" in text
     assert "Written by Burnline at 2026-03-02 11:00:00 UTC, from version" in text
     assert "<table>" in rendering.render(text)
-    assert export.filename(postmortem) == f"INC-{incident.number}-postmortem.md"
+    assert (
+        f'filename="INC-{incident.number}-postmortem.md"'
+        in export.as_markdown(queries.document(postmortem, NOW), now=NOW)["Content-Disposition"]
+    )
 
 
 def test_what_an_alert_says_shows_as_text_everywhere(payments: Team, bob: User) -> None:

@@ -210,3 +210,58 @@ def test_the_pages_cost_the_same_however_much_there_is(postmortem: Postmortem, p
     page(bob, "/postmortems/1/")  # what the record says anew is drawn at the first reading
     paths = ["/postmortems/", "/postmortems/1/", "/postmortems/1/revisions/", "/postmortems/1/sections/trigger/"]
     assert grows(bob, paths, add) == []
+
+
+def test_a_text_is_previewed_as_safe_html_and_kept_nowhere(postmortem: Postmortem, alice: User, victor: User) -> None:
+    answer = signed_in(alice).post("/postmortems/1/preview/", {"markdown": f"**bold** {EVIL}"})
+
+    assert answer.status_code == 200
+    assert "<strong>bold</strong>" in answer.content.decode()
+    assert "<script>" not in answer.content.decode()
+    assert not Revision.objects.filter(markdown__contains="bold").exists()
+    assert signed_in(victor).post("/postmortems/1/preview/", {"markdown": "x"}).status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)  # a section is saved in a transaction of its own
+def test_what_saves_itself_says_the_version_it_made_and_never_overwrites(postmortem: Postmortem, alice: User) -> None:
+    client = signed_in(alice)
+    path = "/postmortems/1/sections/trigger/"
+    version = postmortem.sections.get(key="trigger").version
+
+    first = client.post(path, {"markdown": "A deploy.", "version": version, "autosave": "yes"})
+    late = client.post(path, {"markdown": "Something else.", "version": version, "autosave": "yes"})
+
+    assert (first.status_code, first.json()["version"]) == (200, version + 1)
+    assert late.status_code == 412
+    assert late.json()["errors"]
+    assert postmortem.sections.get(key="trigger").markdown == "A deploy."
+
+
+@pytest.mark.django_db(transaction=True)  # a section is saved in a transaction of its own
+def test_a_revision_shows_what_it_changed(postmortem: Postmortem, alice: User, victor: User) -> None:
+    write(postmortem, "trigger", "A deploy at noon.\n\nNothing else.", alice)
+    write(postmortem, "trigger", "A canary at noon.\n\nNothing else.", alice)
+
+    shown = page(victor, "/postmortems/1/revisions/?section=trigger")
+
+    assert "<mark>deploy</mark>" in shown
+    assert "<mark>canary</mark>" in shown
+    assert shown.index("<mark>deploy</mark>") < shown.index("<mark>canary</mark>")
+
+
+def test_it_is_kept_as_html_and_json_too(postmortem: Postmortem, victor: User) -> None:
+    html, data = (signed_in(victor).get(f"/postmortems/1/export.{kind}") for kind in ("html", "json"))
+
+    assert html["Content-Disposition"] == 'attachment; filename="INC-1-postmortem.html"'
+    assert "<h1>INC-1: Checkout fails for one card in three</h1>" in html.content.decode()
+    assert "style=" not in html.content.decode()
+    assert data.json()["number"] == 1
+    assert len(data.json()["sections"]) == postmortem.sections.count()
+
+
+def test_it_is_read_without_what_is_around_it(postmortem: Postmortem, alice: User) -> None:
+    shown = page(alice, "/postmortems/1/?read")
+
+    assert 'id="missing"' not in shown
+    assert "/sections/trigger/" not in shown
+    assert 'aria-label="Contents"' in shown
