@@ -22,10 +22,11 @@ _SALT = "burnline.incidents.answer"
 
 class Answer(StrEnum):
     COMES = "comes"
+    ESCALATES = "escalates"
     CANNOT = "cannot"
 
 
-LABELS = {Answer.COMES: "I'm in", Answer.CANNOT: "I can't"}
+LABELS = {Answer.COMES: "I'm in", Answer.CANNOT: "I can't"}  # what a message offers; the page has room for more
 
 
 class NoSuchLink(DomainError):
@@ -57,12 +58,10 @@ class Link:
 
 
 def offers(responder: Responder, message: str, *, now: datetime) -> tuple[Action, ...]:
-    """Both answers that a message can offer to whoever is asked."""
+    """The answers that a message can offer to whoever is asked."""
     return tuple(
-        Action(
-            LABELS[answer], settings.ENV.public_url + reverse("answer", args=[token(responder, answer, message, now)])
-        )
-        for answer in Answer
+        Action(label, settings.ENV.public_url + reverse("answer", args=[token(responder, answer, message, now)]))
+        for answer, label in LABELS.items()
     )
 
 
@@ -93,9 +92,8 @@ def read(secret: str, *, now: datetime) -> Link:
     return link
 
 
-def other(link: Link) -> str:
-    """The secret part of the link with the other answer, as old as this one."""
-    answer = Answer.CANNOT if link.answer is Answer.COMES else Answer.COMES
+def instead(link: Link, answer: Answer) -> str:
+    """The secret part of the link with this answer, as old as the one that it stands for."""
     made_at = int(link.made_at.timestamp())
     return signing.dumps([link.incident, link.user, link.asked_at, answer.value, link.message, made_at], salt=_SALT)
 

@@ -7,12 +7,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
 from common.addresses import address_of
 from common.errors import DomainError
-from incidents import answer_links, answering
-from incidents.answer_links import LABELS, Answer
+from incidents import answer_links, answering, page, queries
+from incidents.answer_links import Answer
+from incidents.models import Incident
 from incidents.notices import moment, who_hears_that_declined
 from people import throttling
 
@@ -56,11 +58,26 @@ def _show(request: HttpRequest, token: str) -> HttpResponse:
         "answered_at": moment(call.answered_at, call.user) if call.answered_at else "",
         "comes": call.answered is Answer.COMES,
         "hears": who_hears_that_declined(call.responder) if call.answered is Answer.CANNOT else "",
-        "label": LABELS[link.answer],
-        "other_label": next(label for each, label in LABELS.items() if each is not link.answer),
-        "other": reverse("answer", args=[answer_links.other(link)]),
+        "choices": _choices(link, call),
+        "taken_at": moment(call.taken.at, call.user) if call.taken else "",
+        "firing": queries.firing(call.incident) if call.may_see else 0,
+        "runbook": page.runbook(call.incident) if call.may_see else "",
+        "dashboards": page.dashboards(call.incident) if call.may_see else [],
     }
     return render(request, "incidents/answer.html", context)
+
+
+def _choices(link: answer_links.Link, call: answering.Call) -> list[tuple[str, str, bool]]:
+    """What each button says, where it posts, and whether it is what the link in the message was for."""
+    is_taken = call.incident.status != Incident.Status.TRIGGERED
+    labels = {Answer.COMES: _("I'm in") if is_taken else _("Acknowledge")}
+    if not call.escalated_to:
+        labels[Answer.ESCALATES] = _("Escalate")
+    labels[Answer.CANNOT] = _("I can't take it")
+    return [
+        (label, reverse("answer", args=[answer_links.instead(link, each)]), each is link.answer)
+        for each, label in labels.items()
+    ]
 
 
 def _give(request: HttpRequest, token: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from common.errors import DomainError
-from incidents import responding
+from incidents import lifecycle, responding
 from incidents.answer_links import Answer, Link, stamp
 from incidents.models import Entry, Incident, Responder
 from people import access
@@ -35,6 +35,8 @@ class Call:
     answered_at: datetime | None
     asked_by: str
     may_see: bool  # who cannot come to a private incident does not see it any more
+    escalated_to: list[str]  # the names of those whom they had called
+    taken: Entry | None  # that somebody acknowledged it, where somebody has
 
 
 def call_of(link: Link) -> Call:
@@ -51,7 +53,17 @@ def call_of(link: Link) -> Call:
     may_see = Incident.objects.for_actor(person(user)).filter(pk=incident.pk).exists()
     asked = incident.entries.filter(kind=Entry.Kind.RESPONDER_ASKED, data__user__id=user.pk).order_by("-seq")
     asked_by = asked.values_list("actor_name", flat=True).first() or ""
-    call = Call(incident, user, responder, *_answered(responder), asked_by, may_see)
+    taken = incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED, data__to=Incident.Status.ACKNOWLEDGED)
+    call = Call(
+        incident,
+        user,
+        responder,
+        *_answered(responder),
+        asked_by,
+        may_see,
+        escalated_to=_escalated_to(responder),
+        taken=taken.order_by("-seq").first() if incident.acknowledged_at else None,
+    )
     if call.answered is None and not may_see:
         raise CannotAnswer("You cannot see this incident any more.", status=403)
     if call.answered is None and responder.state == Responder.State.LEFT:
@@ -63,16 +75,32 @@ def call_of(link: Link) -> Call:
 
 @transaction.atomic
 def answer(link: Link, *, now: datetime) -> Call:
-    """Come, or say that one cannot; the call as it then stands. Who has answered before changes nothing by this."""
+    """Come, and take it where nobody has; call those who manage the team; or say that one cannot. The call as it then
+    stands. Who has answered before changes nothing by this."""
     Incident.objects.select_for_update().filter(number=link.incident).exists()
     call = call_of(link)
     if call.answered is not None:
         return call
     if link.answer is Answer.COMES:
         responding.join(call.incident, call.user, now=now)
+        if call.incident.status == Incident.Status.TRIGGERED:
+            lifecycle.move(call.incident, Incident.Status.ACKNOWLEDGED, by=person(call.user), now=now)
+    elif link.answer is Answer.ESCALATES:
+        if not call.escalated_to and not responding.escalate(call.responder, now=now):
+            raise CannotAnswer(
+                "There is nobody left to escalate to: everybody who manages it is in, or asked.", status=409
+            )
     else:
         responding.decline(call.responder, now=now)
     return call_of(link)
+
+
+def _escalated_to(responder: Responder) -> list[str]:
+    """In the order in which they were called, since this call was made."""
+    called = responder.incident.entries.filter(
+        kind=Entry.Kind.RESPONDER_ASKED, data__escalated_by=responder.user_id, recorded_at__gte=responder.asked_at
+    )
+    return [str(data["user"]["name"]) for data in called.order_by("seq").values_list("data", flat=True)]
 
 
 def _answered(responder: Responder) -> tuple[Answer | None, datetime | None]:

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Model, Service
@@ -62,30 +63,33 @@ class SavedViewForm(Form):
 
 
 class _AboutForm(Form):
-    title = forms.CharField(max_length=300, help_text="What is wrong, in a few words.")
-    severity = forms.ChoiceField(choices=Incident.Severity.choices, initial=Incident.Severity.SEV3)
-    kind = forms.ChoiceField(choices=Incident.Kind.choices, initial=Incident.Kind.OTHER)
-    service = forms.ModelChoiceField(Service.objects.select_related("team"), required=False, empty_label="None yet")
-    model = forms.ModelChoiceField(Model.objects.all(), required=False, empty_label="None yet")
-    team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label="The service's")
+    title = forms.CharField(label=_("Title"), max_length=300, help_text=_("What is wrong, in a few words."))
+    severity = forms.ChoiceField(label=_("Severity"), choices=Incident.Severity.choices, initial=Incident.Severity.SEV3)
+    kind = forms.ChoiceField(label=_("Kind"), choices=Incident.Kind.choices, initial=Incident.Kind.OTHER)
+    service = forms.ModelChoiceField(
+        Service.objects.select_related("team"), required=False, label=_("Service"), empty_label=_("None yet")
+    )
+    model = forms.ModelChoiceField(Model.objects.all(), required=False, label=_("Model"), empty_label=_("None yet"))
+    team = forms.ModelChoiceField(Team.objects.all(), required=False, label=_("Team"), empty_label=_("The service's"))
     summary = forms.CharField(
+        label=_("Summary"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="What is known of it: what happens, to whom, since when. Read by everyone who comes in.",
+        help_text=_("What is known of it: what happens, to whom, since when. Read by everyone who comes in."),
     )
-    is_private = forms.BooleanField(required=False, label="Private: seen by its responders and managers only")
-    is_drill = forms.BooleanField(required=False, label="A drill: nothing is really broken")
+    is_private = forms.BooleanField(required=False, label=_("Private: seen by its responders and managers only"))
+    is_drill = forms.BooleanField(required=False, label=_("A drill: nothing is really broken"))
 
 
 class DeclareForm(_AboutForm):
-    started_at = Moment(required=False, label="Impact began")
+    started_at = Moment(required=False, label=_("Impact began"))
 
     field_order = ("title", "severity", "kind", "service", "model", "team", "started_at", "summary")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         zone = timezone.get_current_timezone()
-        self.fields["started_at"].help_text = f"In your zone, {zone}. Empty: not known yet."
+        self.fields["started_at"].help_text = gettext("In your zone, %(zone)s. Empty: not known yet.") % {"zone": zone}
 
 
 class EditForm(_AboutForm, ChangeForm):
@@ -94,12 +98,12 @@ class EditForm(_AboutForm, ChangeForm):
     labels = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One a line: name=value.",
+        help_text=_("One a line: name=value."),
     )
     links = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
-        help_text="One a line: the address, then what it is called.",
+        help_text=_("One a line: the address, then what it is called."),
     )
 
     def __init__(self, *args: Any, incident: Incident, by: Actor, **kwargs: Any) -> None:
@@ -111,7 +115,7 @@ class EditForm(_AboutForm, ChangeForm):
             "links": "\n".join(f"{link.get('url', '')} {link.get('title', '')}".strip() for link in incident.links),
         }
         super().__init__(*args, **kwargs)
-        self.fields["team"].empty_label = "None"  # type: ignore[attr-defined]
+        self.fields["team"].empty_label = _("None")  # type: ignore[attr-defined]
         if not access.can(by, access.Act.MANAGE, incident.team):
             del self.fields["is_private"], self.fields["is_drill"]
 
@@ -148,7 +152,7 @@ class StatusForm(Form):
     status = forms.ChoiceField(choices=Incident.Status.choices)
     reason = forms.CharField(required=False, max_length=2000)
     note = forms.CharField(required=False, max_length=50_000)
-    merged_into = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label="Incident number")
+    merged_into = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label=_("Incident number"))
 
 
 class ResolveForm(Form):
@@ -184,8 +188,8 @@ class SeverityForm(Form):
 
 
 class RoleForm(Form):
-    role = forms.ModelChoiceField(Role.objects.all(), to_field_name="slug", empty_label="Which role?")
-    user = PersonField(empty_label="Who?", label="Person")
+    role = forms.ModelChoiceField(Role.objects.all(), to_field_name="slug", empty_label=_("Which role?"))
+    user = PersonField(empty_label=_("Who?"), label=_("Person"))
 
 
 class AskForm(Form):
@@ -208,7 +212,7 @@ class SloForm(Form):
     slo = forms.ModelChoiceField(
         Slo.objects.select_related("service").order_by("service__name", "name"),
         to_field_name="slug",
-        empty_label="Which SLO?",
+        empty_label=_("Which SLO?"),
         label="SLO",
     )
 
@@ -216,12 +220,12 @@ class SloForm(Form):
 class MomentsForm(Form):
     """The five moments; only those that differ are corrected."""
 
-    started_at = Moment(required=False, label="Impact began")
-    detected_at = Moment(required=False, label="Detected")
-    acknowledged_at = Moment(required=False, label="Acknowledged")
-    mitigated_at = Moment(required=False, label="Mitigated")
-    resolved_at = Moment(required=False, label="Resolved")
-    reason = forms.CharField(max_length=2000, help_text="Why they are corrected; it stands in the timeline.")
+    started_at = Moment(required=False, label=_("Impact began"))
+    detected_at = Moment(required=False, label=_("Detected"))
+    acknowledged_at = Moment(required=False, label=_("Acknowledged"))
+    mitigated_at = Moment(required=False, label=_("Mitigated"))
+    resolved_at = Moment(required=False, label=_("Resolved"))
+    reason = forms.CharField(max_length=2000, help_text=_("Why they are corrected; it stands in the timeline."))
 
     def __init__(self, *args: Any, incident: Incident, **kwargs: Any) -> None:
         known = {name: getattr(incident, name) for name in moments.NAMES}

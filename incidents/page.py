@@ -164,11 +164,22 @@ def page_of(
         postmortem_required=impact.postmortem_required(seen.impacts),
         has_postmortem=has_postmortem,
         durations=moments.durations(incident),
-        links=[link for link in incident.links if web_address(str(link.get("url", "")))],
+        links=dashboards(incident),
         before=_before(incident, actor, [group.name for group in groups]),
         may_respond=access.can(actor, access.Act.RESPOND),
         may_manage=access.can(actor, access.Act.MANAGE, incident.team),
     )
+
+
+def runbook(incident: Incident) -> str:
+    """Where the latest of its alerts that names one says what to do; nothing where none does."""
+    said = incident.alerts.order_by("status", "-starts_at").values_list("annotations", flat=True)[:ALERTS]
+    return next((url for each in said if (url := web_address(str(each.get("runbook_url", ""))))), "")
+
+
+def dashboards(incident: Incident) -> list[Mapping[str, str]]:
+    """The links that people added, those that are web addresses."""
+    return [link for link in incident.links if web_address(str(link.get("url", "")))]
 
 
 def postmortem_is_due(incident: Incident, is_required: bool | None) -> str:

@@ -25,8 +25,25 @@ def ask(incident: Incident, user: User, *, by: Actor, now: datetime, discipline:
     return responder
 
 
+@transaction.atomic
+def escalate(responder: Responder, *, now: datetime) -> list[User]:
+    """Who was asked has those called who manage the team; where nobody does, the admins. They themselves stay asked.
+    Those who were called by this; none where all of them are in or asked already."""
+    incident, user = responder.incident, responder.user
+    _lock(incident)
+    here = incident.responders.exclude(state=Responder.State.LEFT).values("user")
+    able = User.objects.filter(is_active=True).exclude(pk__in=here).exclude(pk=user.pk).order_by("pk")
+    managers = able.filter(memberships__team=incident.team, memberships__role="manager")
+    called = list(managers or able.filter(is_admin=True))
+    for other in called:
+        asked, is_asked = _ask(incident, other, by=person(user), now=now, discipline=None, escalated_by=user.pk)
+        if is_asked:
+            notices.asked(asked, by=person(user), now=now)
+    return called
+
+
 def _ask(
-    incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None
+    incident: Incident, user: User, *, by: Actor, now: datetime, discipline: Discipline | None, **data: Any
 ) -> tuple[Responder, bool]:
     """The responder, and whether they were asked by this call."""
     _must_be_able_to_respond(user)
@@ -46,7 +63,8 @@ def _ask(
         responder.state, responder.asked_at, responder.left_at = Responder.State.ASKED, now, None
         responder.joined_at = None
         responder.save(update_fields=["state", "asked_at", "joined_at", "left_at"])
-    timeline.record(incident, Entry.Kind.RESPONDER_ASKED, actor=by, at=now, **_about(user, responder.discipline))
+    about = {**_about(user, responder.discipline), **data}
+    timeline.record(incident, Entry.Kind.RESPONDER_ASKED, actor=by, at=now, **about)
     return responder, True
 
 

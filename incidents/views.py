@@ -8,11 +8,13 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from common import undo
 from common.errors import Invalid
 from common.forms import Form
 from incidents import (
@@ -121,7 +123,9 @@ def incident_acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
     except lifecycle.AlreadyHandled as first:
         messages.warning(request, first.message)
     else:
-        messages.success(request, _("%(incident)s is yours.") % {"incident": incident})
+        done = _("%(incident)s is yours.") % {"incident": incident}
+        url, back = reverse("incident-status", args=[incident.number]), {"status": Status.TRIGGERED.value}
+        undo.offer(request, done, url=url, fields=back)
     return redirect(incident)
 
 
@@ -129,6 +133,7 @@ def incident_acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
 def incident_status(request: SignedInRequest, number: int) -> HttpResponse:
     now = timezone.now()
     incident = incident_for(request.actor, number)
+    before = Status(incident.status)
     form = StatusForm(request.POST, auto_id="status_%s")
     if form.is_valid():
         to = Status(form.cleaned_data["status"])
@@ -142,7 +147,7 @@ def incident_status(request: SignedInRequest, number: int) -> HttpResponse:
                 reason=form.cleaned_data["reason"],
                 merged_into=_target(request, form),
             )
-            _tell_moved(request, incident, to, moved=moved)
+            _tell_moved(request, incident, to, moved=moved, before=before)
             return redirect(incident)
     return _page(request, incident_for(request.actor, number), now, status=form)
 
@@ -151,11 +156,12 @@ def incident_resolve(request: SignedInRequest, number: int) -> HttpResponse:
     """Asks when the impact ended, and says what still fires and whether a postmortem is due."""
     now = timezone.now()
     incident = incident_for(request.actor, number)
+    before = Status(incident.status)
     form = ResolveForm(request.POST or None, incident=incident, now=now)
     if request.method == "POST" and form.is_valid():
         with form.telling():
             moved = lifecycle.move(incident, Status.RESOLVED, by=request.actor, now=now, **form.cleaned_data)
-            _tell_moved(request, incident, Status.RESOLVED, moved=moved)
+            _tell_moved(request, incident, Status.RESOLVED, moved=moved, before=before)
             return redirect(incident)
     context = {"section": SECTION, "now": now, "incident": incident_for(request.actor, number), "form": form}
     context |= {"firing": queries.firing(incident), "can": steps.may_become(incident, Status.RESOLVED)}
@@ -163,12 +169,18 @@ def incident_resolve(request: SignedInRequest, number: int) -> HttpResponse:
     return render(request, "incidents/resolve.html", context, status=form.http_status)
 
 
-def _tell_moved(request: SignedInRequest, incident: Incident, to: Status, *, moved: bool) -> None:
+def _tell_moved(request: SignedInRequest, incident: Incident, to: Status, *, moved: bool, before: Status) -> None:
+    """What was done, with the way back where there is one."""
     about = {"incident": incident, "status": to.label.lower()}
     if not moved:
         messages.info(request, _("%(incident)s was already %(status)s.") % about)
         return
-    messages.success(request, _("%(incident)s is %(status)s.") % about)
+    done = _("%(incident)s is %(status)s.") % about
+    if before in lifecycle.MOVES[to] and before not in (Status.DISMISSED, Status.MERGED):
+        url = reverse("incident-status", args=[incident.number])
+        undo.offer(request, done, url=url, fields={"status": before.value})
+    else:
+        messages.success(request, done)
     if to == Status.RESOLVED and (firing := queries.firing(incident)):
         still = ngettext("%(count)s alert of it still fires.", "%(count)s alerts of it still fire.", firing)
         messages.warning(request, still % {"count": firing})
@@ -191,8 +203,12 @@ def incident_severity(request: SignedInRequest, number: int) -> HttpResponse:
     incident = incident_for(request.actor, number)
     form = SeverityForm(request.POST, auto_id="severity_%s")
     if form.is_valid():
+        before = incident.severity
         with form.telling():
-            fields.change(incident, form.cleaned_data, by=request.actor, now=now)
+            if fields.change(incident, form.cleaned_data, by=request.actor, now=now):
+                done = _("It is %(severity)s now.") % {"severity": incident.get_severity_display()}
+                url = reverse("incident-severity", args=[incident.number])
+                undo.offer(request, done, url=url, fields={"severity": before})
             return redirect(incident)
     return _page(request, incident, now, severity=form)
 

@@ -36,7 +36,9 @@ async function post(address, body) {
 async function show() {
   const asked = text.value;
   const answer = await post(form.dataset.preview, fields());
-  if (answer?.ok && asked === text.value) preview.innerHTML = await answer.text(); // made safe by the server
+  if (!answer?.ok || asked !== text.value) return;
+  const shown = new DOMParser().parseFromString(await answer.text(), "text/html");
+  preview.replaceChildren(...shown.body.childNodes); // made safe by the server
 }
 
 async function save() {

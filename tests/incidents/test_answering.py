@@ -56,7 +56,8 @@ def test_the_page_says_what_it_is_about_and_fits_a_bad_line(client: Client, aske
     assert answer.status_code == 200
     assert len(answer.content) < 30_000
     assert "<script" not in html
-    for words in ("SEV1", asked.incident.title, "Checkout", "Since", "Bob", "I&#x27;m in", "I can&#x27;t"):
+    buttons = ("Acknowledge", "Escalate", "I can&#x27;t take it")
+    for words in ("SEV1", asked.incident.title, "Checkout", "Since", "Bob", *buttons):
         assert words in html
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert answer.headers["Cache-Control"] == "no-store"
@@ -83,9 +84,56 @@ def test_im_in_brings_them_in_without_signing_in(asked: Responder, alice: User) 
 
     assert state(asked) == Responder.State.JOINED
     assert "You are in since" in answer.content.decode()
-    entry = asked.incident.entries.latest("seq")
-    assert (entry.kind, entry.actor_user) == (Entry.Kind.RESPONDER_JOINED, alice)
+    assert asked.incident.entries.get(kind=Entry.Kind.RESPONDER_JOINED).actor_user == alice
+    taken = asked.incident.entries.get(kind=Entry.Kind.STATUS_CHANGED)
+    assert (taken.actor_user, taken.data["to"]) == (alice, "acknowledged")
     assert "_auth_user_id" not in client.session
+
+
+def test_who_comes_second_reads_who_took_it_and_joins(
+    client: Client, asked: Responder, alice: User, charlie: User, now: datetime
+) -> None:
+    lifecycle.acknowledge(asked.incident, by=person(charlie), now=now)
+
+    html = client.get(path(alice, "I'm in")).content.decode()
+    assert "Taken by" in html
+    assert "Charlie" in html
+    assert "I&#x27;m in" in html
+    client.post(path(alice, "I'm in"))
+
+    assert state(asked) == Responder.State.JOINED
+    assert asked.incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED).count() == 1
+
+
+def test_escalating_calls_those_who_manage_the_team_once(
+    client: Client, incident: Incident, alice: User, charlie: User, bob: User, now: datetime
+) -> None:
+    asked = responding.ask(incident, alice, by=person(charlie), now=now)
+    page = client.get(path(alice, "I'm in")).content.decode()
+    [link] = re.findall(r'action="([^"]+)">\s*<button[^>]*>Escalate', page)
+
+    first = client.post(link, follow=True)
+    client.post(link)
+
+    assert "Called since:" in first.content.decode()
+    assert "Bob" in first.content.decode()
+    assert incident.responders.get(user=bob).state == Responder.State.ASKED
+    assert state(asked) == Responder.State.ASKED
+    assert Message.objects.filter(user=bob, kind=Message.Kind.ASKED).count() == 1
+    assert "Escalate" not in client.get(path(alice, "I'm in")).content.decode()
+
+
+def test_who_has_nobody_above_is_told_so(
+    client: Client, asked: Responder, alice: User, bob: User, now: datetime
+) -> None:
+    responding.join(asked.incident, bob, now=now)
+    page = client.get(path(alice, "I'm in")).content.decode()
+    [link] = re.findall(r'action="([^"]+)">\s*<button[^>]*>Escalate', page)
+
+    answer = client.post(link)
+
+    assert answer.status_code == 409
+    assert "nobody left to escalate to" in answer.content.decode()
 
 
 def test_i_cant_is_written_down_and_told_to_who_waits(
