@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import filters, integrations, queries
+from alerts import filters, integrations, queries, testing
 from alerts import serializers as shapes
 from alerts.models import Alert, Delivery, Integration
 from common import etags, rest
@@ -83,16 +84,29 @@ class OneIntegration(rest.Resource[Integration]):
 
 
 class RotateIntegration(rest.Resource[Integration]):
-    """A new token, this once; the old one stops within five seconds."""
+    """A new token, this once; the old one stops within five seconds, or goes on for as long as it is asked to."""
 
     serializer_class = shapes.IntegrationIssued
     queryset = Integration.objects.all()
 
-    @extend_schema(request=None, responses=shapes.IntegrationIssued)
+    @extend_schema(request=shapes.IntegrationRotate, responses=shapes.IntegrationIssued)
     def post(self, request: Request, slug: str) -> Response:
         integration = _integration(slug)
-        token = integrations.rotate(integration, by=actor_of(request), now=timezone.now())
+        grace = timedelta(seconds=self.taken(shapes.IntegrationRotate).get("keep_old_for", 0))
+        token = integrations.rotate(integration, by=actor_of(request), now=timezone.now(), keep_old_for=grace)
         return etags.answer(request, _issued(self, integration, token), integration.version)
+
+
+class TestIntegration(rest.Resource[Integration]):
+    """A test alert, which is taken in as any other; its incident is a drill."""
+
+    serializer_class = shapes.Tested
+    queryset = Integration.objects.all()
+
+    @extend_schema(request=None, responses={201: shapes.Tested})
+    def post(self, request: Request, slug: str) -> Response:
+        tested = testing.send(_integration(slug), by=actor_of(request), now=timezone.now())
+        return Response(self.get_serializer(tested).data, status=201)
 
 
 class Deliveries(rest.Resource[Delivery]):

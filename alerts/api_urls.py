@@ -10,6 +10,7 @@ urlpatterns = [
     path("integrations/", api.Integrations.as_view(), name="api-integration-list"),
     path("integrations/<slug:slug>/", api.OneIntegration.as_view(), name="api-integration-detail"),
     path("integrations/<slug:slug>/rotate/", api.RotateIntegration.as_view(), name="api-integration-rotate"),
+    path("integrations/<slug:slug>/test/", api.TestIntegration.as_view(), name="api-integration-test"),
     path("deliveries/", api.Deliveries.as_view(), name="api-delivery-list"),
     path("deliveries/<uuid:pk>/", api.OneDelivery.as_view(), name="api-delivery-detail"),
 ]

@@ -6,12 +6,15 @@ import base64
 import binascii
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from alerts.models import Integration
 from common.errors import Invalid, VersionMoved
@@ -21,6 +24,9 @@ from people.actors import Actor
 from people.audit import Action
 from people.models import Team
 
+LONGEST_GRACE = timedelta(days=7)  # of an old token
+
+_TOKENS = ("token_hash", "token_hint", "old_token_hash", "old_token_hint", "old_token_until")
 _TRUSTED_FOR = 5.0  # seconds that a token's integration is remembered by a process
 _known: dict[str, tuple[Integration, float]] = {}
 
@@ -74,23 +80,59 @@ def change(
         setattr(integration, name, value)
     integration.version += 1
     integration.save()
-    audit.record(Action.INTEGRATION_CHANGED, integration, by=by, now=now, before=before, after=different)
+    action = Action.INTEGRATION_CHANGED
+    if "is_active" in different:
+        action = Action.INTEGRATION_REACTIVATED if integration.is_active else Action.INTEGRATION_DEACTIVATED
+    audit.record(action, integration, by=by, now=now, before=before, after=different)
     transaction.on_commit(forget)
     return True
 
 
 @transaction.atomic
-def rotate(integration: Integration, *, by: Actor, now: datetime) -> str:
-    """A new token; the old one stops within five seconds."""
+def rotate(integration: Integration, *, by: Actor, now: datetime, keep_old_for: timedelta = timedelta(0)) -> str:
+    """A new token. The one before goes on for `keep_old_for`, a week at most, so that nothing is refused until the
+    sender has the new one; else it stops within five seconds. One that was old before stops in any case."""
     access.require(by, access.Act.ADMINISTER)
+    if not timedelta(0) <= keep_old_for <= LONGEST_GRACE:
+        raise Invalid(_("The old token can go on for a week at most."), errors=[("keep_old_for", _("At most a week."))])
+    Integration.objects.select_for_update().filter(pk=integration.pk).exists()
+    integration.refresh_from_db(fields=[*_TOKENS, "version"])
     token = Integration.new_token()
+    if keep_old_for:
+        integration.old_token_hash, integration.old_token_hint = integration.token_hash, integration.token_hint
+        integration.old_token_until = now + keep_old_for
+    else:
+        _forget_old(integration)
     before, after = {"token_hint": integration.token_hint}, {"token_hint": token[:8]}
     integration.token_hash, integration.token_hint = Integration.hash_of(token), token[:8]
     integration.version += 1
-    integration.save(update_fields=["token_hash", "token_hint", "version", "updated_at"])
+    integration.save(update_fields=[*_TOKENS, "version", "updated_at"])
+    if keep_old_for:
+        after["old_token_until"] = str(integration.old_token_until)
     audit.record(Action.INTEGRATION_ROTATED, integration, by=by, now=now, before=before, after=after)
     transaction.on_commit(forget)
     return token
+
+
+@transaction.atomic
+def end_old_token(integration: Integration, *, by: Actor, now: datetime) -> bool:
+    """Let the token before the present one stop, within five seconds. False where none goes on."""
+    access.require(by, access.Act.ADMINISTER)
+    Integration.objects.select_for_update().filter(pk=integration.pk).exists()
+    integration.refresh_from_db(fields=[*_TOKENS, "version"])
+    if integration.old_token_hash is None:
+        return False
+    before = {"token_hint": integration.old_token_hint}
+    _forget_old(integration)
+    integration.version += 1
+    integration.save(update_fields=[*_TOKENS, "version", "updated_at"])
+    audit.record(Action.INTEGRATION_OLD_TOKEN_ENDED, integration, by=by, now=now, before=before)
+    transaction.on_commit(forget)
+    return True
+
+
+def _forget_old(integration: Integration) -> None:
+    integration.old_token_hash, integration.old_token_hint, integration.old_token_until = None, "", None
 
 
 def by_authorization(header: str) -> Integration | None:
@@ -143,7 +185,8 @@ def _by_hash(token_hash: str) -> Integration | None:
     known = _known.get(token_hash)
     if known is not None and known[1] > time.monotonic():
         return known[0]
-    integration = Integration.objects.select_related("team").filter(token_hash=token_hash, is_active=True).first()
+    shown = Q(token_hash=token_hash) | Q(old_token_hash=token_hash, old_token_until__gt=Now())
+    integration = Integration.objects.select_related("team").filter(shown, is_active=True).first()
     if integration is None:
         _known.pop(token_hash, None)
         return None

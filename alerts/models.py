@@ -33,6 +33,10 @@ class Integration(models.Model):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="integrations")
     token_hash = models.CharField(max_length=64, unique=True)
     token_hint = models.CharField(max_length=12)
+    # the token before, which counts for a while beside the new one
+    old_token_hash = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    old_token_hint = models.CharField(max_length=12, blank=True, default="", db_default="")
+    old_token_until = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -40,9 +44,19 @@ class Integration(models.Model):
 
     class Meta:
         ordering = ("name", "id")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(old_token_hash=None, old_token_until=None)
+                | Q(old_token_hash__isnull=False, old_token_until__isnull=False),
+                name="an_old_token_has_an_end",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("integration-detail", args=[self.slug])
 
     @staticmethod
     def new_token() -> str:

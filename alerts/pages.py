@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from alerts import forms, integrations, queries
+from alerts import forms, integrations, queries, testing
 from alerts.models import Alert, Integration
-from common import keyset
+from common import keyset, undo
 from people.actors import SignedInRequest
+from people.stepup import recently_authenticated
 
 _SETTINGS = {"section": "settings"}
+_INTEGRATIONS = {**_SETTINGS, "tab": "integrations"}
 
 
 def alert_list(request: SignedInRequest) -> HttpResponse:
@@ -45,46 +51,109 @@ def asked(request: SignedInRequest) -> tuple[QuerySet[Alert], forms.AlertFilter,
 
 def integration_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
-    context = {**_SETTINGS, "tab": "integrations", "now": now, "integrations": queries.integrations(now)}
+    context = {**_INTEGRATIONS, "now": now, "integrations": queries.integrations(now)}
     return render(request, "alerts/integrations.html", context)
 
 
+@recently_authenticated(on="POST")
 def integration_new(request: SignedInRequest) -> HttpResponse:
     form = forms.IntegrationForm(request.POST or None)
     if form.is_valid():
         with form.telling():
             integration, token = integrations.create(**form.cleaned_data, by=request.actor, now=timezone.now())
             return _with_token(request, integration, token)
-    context = {**_SETTINGS, "form": form}
+    context = {**_INTEGRATIONS, "form": form}
     return render(request, "alerts/integration_new.html", context, status=form.http_status)
 
 
+@recently_authenticated(on="POST")
 def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     integration = queries.integration_for(slug, now)
+    about = {"name": integration.name, "team": integration.team_id}
+    form = forms.IntegrationChangeForm(request.POST or None, initial=about)
+    if form.is_valid():
+        changes, version = form.changes()
+        with form.telling():
+            if integrations.change(integration, changes, by=request.actor, now=now, version=version):
+                messages.success(request, _("The integration is changed."))
+            return redirect(integration)
     context = {
-        **_SETTINGS,
+        **_INTEGRATIONS,
         "now": now,
-        "integration": integration,
+        "integration": queries.integration_for(slug, now),
+        "form": form,
+        "rotating": forms.RotateForm(),
+        "has_old_token": integration.old_token_until is not None and integration.old_token_until > now,
         "webhook_url": integrations.webhook_url(),
         "receiver_yaml": integrations.receiver_yaml(integration, None),
         "deliveries": queries.deliveries(integration=integration)[:10],
         "alerts": queries.alerts_by_status(integration),
+        "tests": testing.firing(integration),
     }
-    return render(request, "alerts/integration.html", context)
+    return render(request, "alerts/integration.html", context, status=form.http_status)
 
 
 @require_POST
+@recently_authenticated
 def integration_rotate(request: SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     integration = queries.integration_for(slug, now)
-    return _with_token(request, integration, integrations.rotate(integration, by=request.actor, now=now))
+    form = forms.RotateForm(request.POST)
+    seconds = form.cleaned_data["keep_old_for"] if form.is_valid() else forms.DAY
+    token = integrations.rotate(integration, by=request.actor, now=now, keep_old_for=timedelta(seconds=seconds))
+    return _with_token(request, integration, token)
+
+
+@require_POST
+@recently_authenticated
+def integration_end_old(request: SignedInRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    integration = queries.integration_for(slug, now)
+    if integrations.end_old_token(integration, by=request.actor, now=now):
+        messages.success(request, _("The old token no longer works."))
+    return redirect(integration)
+
+
+@require_POST
+@recently_authenticated
+def integration_switch(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Off, its deliveries are refused, and all that it brought stays; on again at any time."""
+    now = timezone.now()
+    integration = queries.integration_for(slug, now)
+    on = request.POST.get("on") == "yes"
+    if integrations.change(integration, {"is_active": on}, by=request.actor, now=now):
+        if on:
+            messages.success(request, _("“{name}” takes deliveries again.").format(name=integration.name))
+        else:
+            done = _("“{name}” is switched off. What is sent with its token is refused.").format(name=integration.name)
+            undo.offer(request, done, url=reverse("integration-switch", args=[slug]), fields={"on": "yes"})
+    return redirect(integration)
+
+
+@require_POST
+def integration_test(request: SignedInRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    integration = queries.integration_for(slug, now)
+    tested = testing.send(integration, by=request.actor, now=now)
+    words = _("The test alert was taken in, and opened {incident}, which is marked as a drill.")
+    messages.success(request, words.format(incident=tested.incident))
+    return redirect(f"{integration.get_absolute_url()}#test")
+
+
+@require_POST
+def integration_test_end(request: SignedInRequest, slug: str) -> HttpResponse:
+    now = timezone.now()
+    integration = queries.integration_for(slug, now)
+    if testing.end(integration, by=request.actor, now=now):
+        messages.success(request, _("The test alert is resolved. Its incident resolves by itself after a while."))
+    return redirect(f"{integration.get_absolute_url()}#test")
 
 
 def _with_token(request: SignedInRequest, integration: Integration, token: str) -> HttpResponse:
     """The one page that shows a token: the answer to the POST that made it, kept nowhere, not even by the browser."""
     context = {
-        **_SETTINGS,
+        **_INTEGRATIONS,
         "integration": integration,
         "token": token,
         "receiver_yaml": integrations.receiver_yaml(integration, token),
@@ -113,5 +182,11 @@ def delivery_list(request: SignedInRequest) -> HttpResponse:
 
 def delivery_detail(request: SignedInRequest, pk: UUID) -> HttpResponse:
     delivery = queries.delivery_for(pk)
-    context = {**_SETTINGS, "now": timezone.now(), "delivery": delivery, "content": queries.content(delivery)}
+    context = {
+        **_SETTINGS,
+        "tab": "deliveries",
+        "now": timezone.now(),
+        "delivery": delivery,
+        "content": queries.content(delivery),
+    }
     return render(request, "alerts/delivery.html", context)

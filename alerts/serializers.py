@@ -47,11 +47,17 @@ class IntegrationOut(rest.Output):
     team = serializers.CharField(source="team.slug", default=None, allow_null=True)
     is_active = serializers.BooleanField(help_text="Switched off, its token is refused.")
     token_hint = serializers.CharField(help_text="The first characters of the token.")
+    old_token_hint = serializers.SerializerMethodField(help_text="Of the token before, while it goes on beside it.")
+    old_token_until = rest.Instant(allow_null=True)
     url = serializers.SerializerMethodField()
     api_url = serializers.SerializerMethodField()
     created_at = rest.Instant()
     updated_at = rest.Instant()
     version = serializers.IntegerField()
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_old_token_hint(self, integration: Integration) -> str | None:
+        return integration.old_token_hint or None
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, integration: Integration) -> str:
@@ -85,6 +91,20 @@ class IntegrationChange(rest.Input):
     name = serializers.CharField(max_length=100, required=False)
     team = of_team(required=False, allow_null=True)
     is_active = serializers.BooleanField(required=False)
+
+
+class IntegrationRotate(rest.Input):
+    keep_old_for = serializers.IntegerField(
+        min_value=0,
+        max_value=int(integrations.LONGEST_GRACE.total_seconds()),
+        required=False,
+        help_text="Seconds for which the present token goes on beside the new one; none where it is not said.",
+    )
+
+
+class Tested(rest.Output):
+    delivery = serializers.UUIDField()
+    incident = serializers.IntegerField(source="incident.number")
 
 
 class Quarantined(rest.Output):

@@ -62,7 +62,7 @@ def test_a_rotation_shows_the_new_token_once_and_ends_the_old_one(admin: User, b
 
     assert signed_in(bob).post("/settings/integrations/production/rotate/").status_code == 403
     assert client.get("/settings/integrations/production/rotate/").status_code == 405
-    rotated = client.post("/settings/integrations/production/rotate/")
+    rotated = client.post("/settings/integrations/production/rotate/", {"keep_old_for": "0"})
     token = TOKEN.search(rotated.content.decode())
     integrations.forget()
 
