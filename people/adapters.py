@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,4 +56,16 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return "Burnline"
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
-        return {"id": urlsplit(settings.ENV.public_url).hostname or "localhost", "name": "Burnline"}
+        """Passkeys belong to the name of the public address; where that is a number, to the name that was asked for, as
+        localhost is on the machine itself."""
+        public = urlsplit(settings.ENV.public_url).hostname or ""
+        asked: str = super().get_public_key_credential_rp_entity()["id"]
+        return {"id": asked if _is_number(public) else public, "name": "Burnline"}
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
