@@ -53,15 +53,25 @@ class Counts:
     beside: Mapping[str, Sequence[tuple[str, str, int]]]  # what was asked for along with them
 
 
-def count(
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What counts, ready to be run. `is_bounded`: facets are counted among the first BOUND."""
+
+    sql: str
+    parameters: Sequence[Any]
+    is_bounded: bool
+    beside: Sequence[str]
+
+
+def statement(
     opens: QuerySet[Incident],
     mine: Q,
     chosen: Mapping[str, Any],
     *,
-    only_mine: bool = False,
-    instead: QuerySet[Incident] | None = None,
+    only_mine: bool,
+    instead: QuerySet[Incident] | None,
     beside: Mapping[str, QuerySet[Any, Any]],
-) -> Counts:
+) -> Statement:
     """Count `opens`, which are open and narrowed by all that is no facet: exactly, and by each facet as if nothing of
     it were `chosen`. Where the list shows others `instead`, narrowed by everything and in its order, the facets are
     counted among the first BOUND of those. `beside` are rows that come along, of two texts and a number."""
@@ -74,26 +84,30 @@ def count(
     else:
         ctes += f", base AS (SELECT * FROM opens{' WHERE mine = 1' if only_mine else ''})"
     counting = _counts()
-    for name, rows_beside in beside.items():
-        sql, more = rows_beside.query.get_compiler(connection=connection).as_sql()
+    for name, rows in beside.items():
+        sql, more = rows.query.get_compiler(connection=connection).as_sql()
         counting += f" UNION ALL SELECT '{name}', {name}.* FROM ({sql}) AS {name}"
         parameters = (*parameters, *more)
+    return Statement(f"{ctes} {counting}", parameters, instead is not None, tuple(beside))
+
+
+def count(counting: Statement, parameters: Sequence[Any]) -> Counts:
+    """Run it, with its parameters or others of the same kind."""
     with connection.cursor() as cursor:
-        cursor.execute(f"{ctes} {counting}", parameters)
+        cursor.execute(counting.sql, parameters)
         rows: list[tuple[str, str, str, int]] = cursor.fetchall()
     totals = {"open": 0, "mine": 0, "shown": 0}
     by_facet: dict[str, list[Count]] = {name: [] for name in (*COLUMNS, "label")}
-    came_along: dict[str, list[tuple[str, str, int]]] = {name: [] for name in beside}
+    beside: dict[str, list[tuple[str, str, int]]] = {name: [] for name in counting.beside}
     for part, value, name, number in rows:
         if part in totals:
             totals[part] = number
-        elif part in came_along:
-            came_along[part].append((value, name, number))
+        elif part in beside:
+            beside[part].append((value, name, number))
         else:
             by_facet[part].append(Count(value, name, number))
-    return Counts(
-        **totals, is_bounded=instead is not None and totals["shown"] > BOUND, by_facet=by_facet, beside=came_along
-    )
+    is_bounded = counting.is_bounded and totals["shown"] > BOUND
+    return Counts(**totals, is_bounded=is_bounded, by_facet=by_facet, beside=beside)
 
 
 def _compiled(incidents: QuerySet[Incident], mine: Q, chosen: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,7 +25,8 @@ from common.errors import Invalid
 from incidents import facets, filters, impact, saving, stream
 from incidents.models import Incident, IncidentQuerySet, Responder, RoleAssignment, SloLink
 from incidents.overview import COMMANDER
-from people.actors import Actor
+from people.actors import Actor, person
+from people.models import User
 
 TABS = {
     "mine": gettext_lazy("Mine"),
@@ -239,23 +240,43 @@ class ListPage:
 def page(actor: Actor, wanted: Asked, cursor: str | None, now: datetime) -> ListPage:
     """A page of the list, and what it could be narrowed by: two statements, and three more where `impact.worst_of`
     does not know what one of its incidents burned."""
+    counts = _counts(actor, wanted)
     found = listed(actor, wanted)
-    counts = facets.count(
-        wanted.narrowed(Incident.objects.for_actor(actor).open().order_by(), but=facets.COLUMNS),
-        _mine(actor),
-        wanted.values,
-        only_mine=wanted.tab == "mine",
-        instead=None if wanted.tab in BY_URGENCY else found,
-        beside={
-            "views": saving.visible(actor).values_list("query", "name", "pk"),
-            "version": stream.newest(actor),
-        },
-    )
     shown = keyset.page(_columns(found), filters.ORDERS[_ordering(wanted.tab)], cursor)  # after what it is a version of
     views = [View(pk, name, query, query == wanted.query) for query, name, pk in counts.beside["views"]]
     views.sort(key=lambda view: (view.name.casefold(), view.id))
     version = stream.version_of(counts.beside["version"])
     return ListPage(_rows(shown.rows, now), shown.next, shown.previous, counts, views, version)
+
+
+def _counts(actor: Actor, wanted: Asked) -> facets.Counts:
+    assert actor.user is not None, "pages are for people"
+    # A moment without an offset means another one in another reader's zone.
+    build = _statement.__wrapped__ if wanted.given.keys() & {"opened_after", "opened_before"} else _statement
+    counting = build(wanted.tab, wanted.query, is_admin=actor.user.is_admin)
+    parameters = [actor.user.pk if each == _READER else each for each in counting.parameters]
+    return facets.count(counting, parameters)
+
+
+_READER = -(2**40)  # stands for whoever reads, in a statement that is built once
+
+
+@lru_cache(maxsize=128)
+def _statement(tab: str, query: str, *, is_admin: bool) -> facets.Statement:
+    """Building it takes longer than running it, and it is the same for all readers of a kind."""
+    reader = person(User(pk=_READER, is_admin=is_admin))
+    wanted = asked(tab, QueryDict(query))
+    return facets.statement(
+        wanted.narrowed(Incident.objects.for_actor(reader).open().order_by(), but=facets.COLUMNS),
+        _mine(reader),
+        wanted.values,
+        only_mine=tab == "mine",
+        instead=None if tab in BY_URGENCY else listed(reader, wanted),
+        beside={
+            "views": saving.visible(reader).values_list("query", "name", "pk"),
+            "version": stream.newest(reader),
+        },
+    )
 
 
 def rows_of(incidents: QuerySet[Incident], now: datetime) -> list[Row]:
