@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 
 _TEXT = {"type": "string"}
-Choices = Iterable[tuple[str, str]]
+Choices = Iterable[tuple[str, object]]  # a value, and what people read, which no filter looks at
 
 
 class ManyWidget(forms.TextInput):

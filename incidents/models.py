@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Model, Service
 from people.actors import Actor, ActorType
@@ -37,30 +38,30 @@ class Incident(models.Model):
     """The fold of its timeline. Only `lifecycle` and `fields` change it, only `timeline` moves its head."""
 
     class Status(models.TextChoices):
-        TRIGGERED = "triggered", "Triggered"
-        ACKNOWLEDGED = "acknowledged", "Acknowledged"
-        MITIGATED = "mitigated", "Mitigated"
-        RESOLVED = "resolved", "Resolved"
-        CLOSED = "closed", "Closed"
-        DISMISSED = "dismissed", "Dismissed"
-        MERGED = "merged", "Merged"
+        TRIGGERED = "triggered", _("Triggered")
+        ACKNOWLEDGED = "acknowledged", _("Acknowledged")
+        MITIGATED = "mitigated", _("Mitigated")
+        RESOLVED = "resolved", _("Resolved")
+        CLOSED = "closed", _("Closed")
+        DISMISSED = "dismissed", _("Dismissed")
+        MERGED = "merged", _("Merged")
 
     class Severity(models.TextChoices):
-        SEV1 = "sev1", "SEV1"
-        SEV2 = "sev2", "SEV2"
-        SEV3 = "sev3", "SEV3"
-        SEV4 = "sev4", "SEV4"
-        SEV5 = "sev5", "SEV5"
+        SEV1 = "sev1", _("SEV1")
+        SEV2 = "sev2", _("SEV2")
+        SEV3 = "sev3", _("SEV3")
+        SEV4 = "sev4", _("SEV4")
+        SEV5 = "sev5", _("SEV5")
 
     class Kind(models.TextChoices):
-        AVAILABILITY = "availability", "Availability"
-        LATENCY = "latency", "Latency"
-        QUALITY = "quality", "Model quality"
-        DRIFT = "drift", "Drift"
-        DATA = "data", "Data"
-        COST = "cost", "Cost"
-        SECURITY = "security", "Security"
-        OTHER = "other", "Other"
+        AVAILABILITY = "availability", _("Availability")
+        LATENCY = "latency", _("Latency")
+        QUALITY = "quality", _("Model quality")
+        DRIFT = "drift", _("Drift")
+        DATA = "data", _("Data")
+        COST = "cost", _("Cost")
+        SECURITY = "security", _("Security")
+        OTHER = "other", _("Other")
 
     OPEN = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
 
@@ -188,48 +189,48 @@ class Entry(models.Model):
     """One line of a timeline. Written by `timeline` alone; triggers refuse any later change."""
 
     class Kind(models.TextChoices):
-        NOTE = "note", "Note"
-        OBSERVATION = "observation", "Observation"
-        HYPOTHESIS = "hypothesis", "Hypothesis"
-        DECISION = "decision", "Decision"
-        ACTION = "action", "Action"
-        UPDATE = "update", "Update"
-        OPENED = "opened", "Opened"
-        STATUS_CHANGED = "status_changed", "Status changed"
-        MOMENT_CORRECTED = "moment_corrected", "Moment corrected"
-        FIELD_CHANGED = "field_changed", "Field changed"
-        SEVERITY_CHANGED = "severity_changed", "Severity changed"
-        ALERTS_FIRED = "alerts_fired", "Alerts fired"
-        ALERTS_RESOLVED = "alerts_resolved", "Alerts resolved"
-        ALL_CLEAR = "all_clear", "All clear"
-        ALERT_STALE = "alert_stale", "Alert stale"
-        ROLE_ASSIGNED = "role_assigned", "Role assigned"
-        ROLE_ENDED = "role_ended", "Role ended"
-        HANDOVER_OFFERED = "handover_offered", "Handover offered"
-        HANDOVER_ACCEPTED = "handover_accepted", "Handover accepted"
-        RESPONDER_ASKED = "responder_asked", "Responder asked"
-        RESPONDER_JOINED = "responder_joined", "Responder joined"
-        RESPONDER_LEFT = "responder_left", "Responder left"
-        NOTIFIED = "notified", "Notified"
-        NOTIFICATION_FAILED = "notification_failed", "Notification failed"
-        MERGED_IN = "merged_in", "Merged in"
-        SPLIT_OFF = "split_off", "Split off"
-        RELATED = "related", "Related"
-        PROTOCOL_APPLIED = "protocol_applied", "Protocol applied"
-        TASK_ADDED = "task_added", "Task added"
-        TASK_DONE = "task_done", "Task done"
-        LINK_ADDED = "link_added", "Link added"
-        ATTACHMENT_ADDED = "attachment_added", "Attachment added"
-        MARKED = "marked", "Marked"
-        AMENDED = "amended", "Amended"
-        REDACTED = "redacted", "Redacted"
-        SLO_LINKED = "slo_linked", "SLO linked"
-        SLO_IMPACT = "slo_impact", "SLO impact"
-        CHANGE_LINKED = "change_linked", "Change linked"
-        EVIDENCE_ADDED = "evidence_added", "Evidence added"
-        OBLIGATION = "obligation", "Obligation"
-        POSTMORTEM_STARTED = "postmortem_started", "Postmortem started"
-        POSTMORTEM_PUBLISHED = "postmortem_published", "Postmortem published"
+        NOTE = "note", _("Note")
+        OBSERVATION = "observation", _("Observation")
+        HYPOTHESIS = "hypothesis", _("Hypothesis")
+        DECISION = "decision", _("Decision")
+        ACTION = "action", _("Action")
+        UPDATE = "update", _("Update")
+        OPENED = "opened", _("Opened")
+        STATUS_CHANGED = "status_changed", _("Status changed")
+        MOMENT_CORRECTED = "moment_corrected", _("Moment corrected")
+        FIELD_CHANGED = "field_changed", _("Field changed")
+        SEVERITY_CHANGED = "severity_changed", _("Severity changed")
+        ALERTS_FIRED = "alerts_fired", _("Alerts fired")
+        ALERTS_RESOLVED = "alerts_resolved", _("Alerts resolved")
+        ALL_CLEAR = "all_clear", _("All clear")
+        ALERT_STALE = "alert_stale", _("Alert stale")
+        ROLE_ASSIGNED = "role_assigned", _("Role assigned")
+        ROLE_ENDED = "role_ended", _("Role ended")
+        HANDOVER_OFFERED = "handover_offered", _("Handover offered")
+        HANDOVER_ACCEPTED = "handover_accepted", _("Handover accepted")
+        RESPONDER_ASKED = "responder_asked", _("Responder asked")
+        RESPONDER_JOINED = "responder_joined", _("Responder joined")
+        RESPONDER_LEFT = "responder_left", _("Responder left")
+        NOTIFIED = "notified", _("Notified")
+        NOTIFICATION_FAILED = "notification_failed", _("Notification failed")
+        MERGED_IN = "merged_in", _("Merged in")
+        SPLIT_OFF = "split_off", _("Split off")
+        RELATED = "related", _("Related")
+        PROTOCOL_APPLIED = "protocol_applied", _("Protocol applied")
+        TASK_ADDED = "task_added", _("Task added")
+        TASK_DONE = "task_done", _("Task done")
+        LINK_ADDED = "link_added", _("Link added")
+        ATTACHMENT_ADDED = "attachment_added", _("Attachment added")
+        MARKED = "marked", _("Marked")
+        AMENDED = "amended", _("Amended")
+        REDACTED = "redacted", _("Redacted")
+        SLO_LINKED = "slo_linked", _("SLO linked")
+        SLO_IMPACT = "slo_impact", _("SLO impact")
+        CHANGE_LINKED = "change_linked", _("Change linked")
+        EVIDENCE_ADDED = "evidence_added", _("Evidence added")
+        OBLIGATION = "obligation", _("Obligation")
+        POSTMORTEM_STARTED = "postmortem_started", _("Postmortem started")
+        POSTMORTEM_PUBLISHED = "postmortem_published", _("Postmortem published")
 
     WRITTEN = (Kind.NOTE, Kind.OBSERVATION, Kind.HYPOTHESIS, Kind.DECISION, Kind.ACTION, Kind.UPDATE)
 
@@ -277,9 +278,9 @@ class Responder(models.Model):
     """Somebody asked to an incident, in it, or gone from it; with the discipline in which they came."""
 
     class State(models.TextChoices):
-        ASKED = "asked", "Asked"
-        JOINED = "joined", "Joined"
-        LEFT = "left", "Left"
+        ASKED = "asked", _("Asked")
+        JOINED = "joined", _("Joined")
+        LEFT = "left", _("Left")
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="responders")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
@@ -336,9 +337,9 @@ class SloLink(models.Model):
     """That an incident touched an SLO, and when; what it burned is computed from the ledger, never stored here."""
 
     class Origin(models.TextChoices):
-        LABEL = "label", "by an alert's label"
-        RULE = "rule", "by a rule"
-        PERSON = "person", "by a person"
+        LABEL = "label", _("by an alert's label")
+        RULE = "rule", _("by a rule")
+        PERSON = "person", _("by a person")
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="slo_links")
     slo = models.ForeignKey(Slo, on_delete=models.PROTECT, related_name="incident_links")

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from common.templatetags.burnline import duration
 from incidents.lifecycle import MOVES
 from incidents.models import Incident
@@ -16,9 +19,9 @@ Status = Incident.Status
 _WAY = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED, Status.RESOLVED, Status.CLOSED)
 _ENDS = (Status.DISMISSED, Status.MERGED)
 _MOVE_WORDS = {
-    Status.MITIGATED: "Mark it mitigated",
-    Status.RESOLVED: "Resolve",
-    Status.CLOSED: "Close",
+    Status.MITIGATED: gettext_lazy("Mark it mitigated"),
+    Status.RESOLVED: gettext_lazy("Resolve"),
+    Status.CLOSED: gettext_lazy("Close"),
 }
 
 
@@ -70,14 +73,14 @@ def steps(incident: Incident, moves: Mapping[str, LastMove]) -> list[Step]:
     }
     here = Status(incident.status)
     if here in _ENDS:
-        reached = [Step(status.label, "done", moments[status]) for status in _WAY if moments[status]]
-        return [*reached, Step(here.label, "now", moves[here].at if here in moves else None, _who(moves, here))]
+        reached = [Step(str(status.label), "done", moments[status]) for status in _WAY if moments[status]]
+        return [*reached, Step(str(here.label), "now", moves[here].at if here in moves else None, _who(moves, here))]
     way = []
     before: datetime | None = None
     for place, status in enumerate(_WAY):
         at = moments[status] if place <= _WAY.index(here) else None
         note = " · ".join(filter(None, [_after(before, at), _who(moves, status) if at else ""]))
-        way.append(Step(status.label, _state(status, here, at), at, note))
+        way.append(Step(str(status.label), _state(status, here, at), at, note))
         before = at or before
     return way
 
@@ -128,9 +131,13 @@ def may_become(incident: Incident, to: Status) -> bool:
 
 def _label(before: Status, to: Status) -> str:
     if to is Status.ACKNOWLEDGED:
-        return {Status.RESOLVED: "Reopen", Status.MITIGATED: "Not mitigated after all"}.get(before, "Acknowledge")
+        return {Status.RESOLVED: _("Reopen"), Status.MITIGATED: _("Not mitigated after all")}.get(
+            before, _("Acknowledge")
+        )
     if to is Status.TRIGGERED:
-        return {Status.ACKNOWLEDGED: "Give it back", Status.MERGED: "Take it apart again"}.get(before, "Reopen")
+        return {Status.ACKNOWLEDGED: _("Give it back"), Status.MERGED: _("Take it apart again")}.get(
+            before, _("Reopen")
+        )
     if before is Status.CLOSED:
-        return "Reopen for a correction"
-    return _MOVE_WORDS[to]
+        return _("Reopen for a correction")
+    return str(_MOVE_WORDS[to])

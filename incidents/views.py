@@ -325,7 +325,6 @@ def _page(request: SignedInRequest, incident: Incident, now: datetime, **sent: F
     )
     context: dict[str, Any] = {"section": SECTION, "now": now, "incident": incident, "page": page}
     context |= {"shows": reading.SHOWS, "today": timezone.localdate()}
-    context["words"] = {"correct": _("Correct"), "star": _("Star for the postmortem")}
     context["dismiss"] = steps.may_become(incident, Status.DISMISSED)
     context["merge"] = steps.may_become(incident, Status.MERGED) and page.may_manage
     context["due"] = pages.postmortem_is_due(incident, page.postmortem_required)
@@ -349,7 +348,8 @@ def _opened(request: SignedInRequest, incident: Incident) -> dict[str, Form]:
         opened["ask"] = AskForm(auto_id="ask_%s", initial={"role": request.GET["ask"]})
     if "link" in request.GET:
         opened["slo"] = SloForm(auto_id="slo_%s")
-    amended = incident.entries.filter(seq=_seq(request, "amend") or 0, kind__in=Entry.WRITTEN).first()
+    seq = _seq(request, "amend")
+    amended = incident.entries.filter(seq=seq, kind__in=Entry.WRITTEN).first() if seq else None
     if amended is not None:
         last = incident.entries.filter(amends=amended.seq, kind__in=Entry.WRITTEN).order_by("seq").last() or amended
         said = {"text": last.text, "kind": last.kind, "amends": amended.seq}

@@ -7,45 +7,55 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from incidents.models import Entry, Incident, SloLink
 from people.actors import ActorType
 
 _FIELDS = {
-    "is_private": "private",
-    "is_drill": "a drill",
-    **{name: f"the {name}" for name in ("title", "summary", "kind", "service", "team", "model", "labels", "links")},
+    "is_private": gettext_lazy("private"),
+    "is_drill": gettext_lazy("a drill"),
+    "title": gettext_lazy("the title"),
+    "summary": gettext_lazy("the summary"),
+    "kind": gettext_lazy("the kind"),
+    "service": gettext_lazy("the service"),
+    "team": gettext_lazy("the team"),
+    "model": gettext_lazy("the model"),
+    "labels": gettext_lazy("the labels"),
+    "links": gettext_lazy("the links"),
 }
 _MOMENTS = {
-    "started_at": "the start of the impact",
-    "detected_at": "the detection",
-    "acknowledged_at": "the acknowledgement",
-    "mitigated_at": "the mitigation",
-    "resolved_at": "the resolution",
+    "started_at": gettext_lazy("the start of the impact"),
+    "detected_at": gettext_lazy("the detection"),
+    "acknowledged_at": gettext_lazy("the acknowledgement"),
+    "mitigated_at": gettext_lazy("the mitigation"),
+    "resolved_at": gettext_lazy("the resolution"),
 }
 _MOVED = {
-    ("triggered", "acknowledged"): "acknowledged",
-    ("mitigated", "acknowledged"): "says it is not mitigated after all",
-    ("resolved", "acknowledged"): "reopened it",
-    ("acknowledged", "triggered"): "gave it back: nobody has it now",
-    ("dismissed", "triggered"): "reopened it",
-    ("merged", "triggered"): "took it apart again",
-    ("closed", "resolved"): "reopened it for a correction",
+    ("triggered", "acknowledged"): gettext_lazy("acknowledged"),
+    ("mitigated", "acknowledged"): gettext_lazy("says it is not mitigated after all"),
+    ("resolved", "acknowledged"): gettext_lazy("reopened it"),
+    ("acknowledged", "triggered"): gettext_lazy("gave it back: nobody has it now"),
+    ("dismissed", "triggered"): gettext_lazy("reopened it"),
+    ("merged", "triggered"): gettext_lazy("took it apart again"),
+    ("closed", "resolved"): gettext_lazy("reopened it for a correction"),
 }
 _REACHED = {
-    "mitigated": "marked it mitigated",
-    "resolved": "resolved it",
-    "closed": "closed it",
-    "dismissed": "dismissed it",
-    "merged": "merged it",
-    "acknowledged": "acknowledged",
-    "triggered": "set it back to triggered",
+    "mitigated": gettext_lazy("marked it mitigated"),
+    "resolved": gettext_lazy("resolved it"),
+    "closed": gettext_lazy("closed it"),
+    "dismissed": gettext_lazy("dismissed it"),
+    "merged": gettext_lazy("merged it"),
+    "acknowledged": gettext_lazy("acknowledged"),
+    "triggered": gettext_lazy("set it back to triggered"),
 }
 _TOLD = {
-    "asked": "that they are asked to come",
-    "role": "that they have a role",
-    "mentioned": "that they are mentioned",
-    "declined": "that somebody cannot come",
-    "reminder": "that a postmortem is due",
+    "asked": gettext_lazy("that they are asked to come"),
+    "role": gettext_lazy("that they have a role"),
+    "mentioned": gettext_lazy("that they are mentioned"),
+    "declined": gettext_lazy("that somebody cannot come"),
+    "reminder": gettext_lazy("that a postmortem is due"),
 }
 _FIRST_NAMES = 3
 
@@ -72,58 +82,62 @@ def sentence(entry: Entry) -> Sentence:
             return _moved(entry)
         case Entry.Kind.SEVERITY_CHANGED:
             before, after = _severity(data.get("from")), _severity(data.get("to"))
-            return _by(entry, f"set the severity to {after}", f"it was {before}")
+            return _by(entry, _("set the severity to %(to)s") % {"to": after}, _it_was(before))
         case Entry.Kind.MOMENT_CORRECTED:
             return _corrected(entry)
         case Entry.Kind.FIELD_CHANGED:
             return _changed(entry)
         case Entry.Kind.ALERTS_FIRED | Entry.Kind.ALERTS_RESOLVED:
-            verb = "fired" if entry.kind == Entry.Kind.ALERTS_FIRED else "resolved"
-            count = alert_count(entry)
-            return Sentence("", f"{count} alert{'' if count == 1 else 's'} {verb}", _listed(alert_names(entry)))
+            return Sentence("", _alerts_changed(entry), _listed(alert_names(entry)))
         case Entry.Kind.ALL_CLEAR:
-            return Sentence("", "All clear", "no alert fires any more")
+            return Sentence("", _("All clear"), _("no alert fires any more"))
         case Entry.Kind.ROLE_ASSIGNED:
-            role = str(data.get("role_name", "a role"))
-            return _by(entry, f"took {role}" if _is_about_actor(entry) else f"made {_user(data)} {role}")
+            about = {"role": str(data.get("role_name", _("a role"))), "name": _user(data)}
+            return _by(entry, (_("took %(role)s") if _is_about_actor(entry) else _("made %(name)s %(role)s")) % about)
         case Entry.Kind.ROLE_ENDED:
-            role = str(data.get("role_name", "a role"))
-            return _by(entry, f"gave up {role}" if _is_about_actor(entry) else f"took {role} from {_user(data)}")
+            about = {"role": str(data.get("role_name", _("a role"))), "name": _user(data)}
+            words = _("gave up %(role)s") if _is_about_actor(entry) else _("took %(role)s from %(name)s")
+            return _by(entry, words % about)
         case Entry.Kind.RESPONDER_ASKED:
-            return _by(entry, f"asked {_user(data)} to come", _discipline(data))
+            return _by(entry, _("asked %(name)s to come") % {"name": _user(data)}, _discipline(data))
         case Entry.Kind.RESPONDER_JOINED:
-            return Sentence(_user(data), "joined", _discipline(data))
+            return Sentence(_user(data), _("joined"), _discipline(data))
         case Entry.Kind.RESPONDER_LEFT if data.get("cannot_come"):
-            return Sentence(_user(data), "cannot come", _discipline(data))
+            return Sentence(_user(data), _("cannot come"), _discipline(data))
         case Entry.Kind.RESPONDER_LEFT:
-            return _by(entry, "left" if _is_about_actor(entry) else f"sent {_user(data)} home", _discipline(data))
+            words = _("left") if _is_about_actor(entry) else _("sent %(name)s home") % {"name": _user(data)}
+            return _by(entry, words, _discipline(data))
         case Entry.Kind.NOTIFIED:
-            return Sentence(_user(data), f"was told by {data.get('channel_name', 'message')}", _told_of(data))
+            return Sentence(_user(data), _("was told by %(channel)s") % {"channel": _channel(data)}, _told_of(data))
         case Entry.Kind.NOTIFICATION_FAILED if data.get("final") is False:
             return _not_yet_told(data)
         case Entry.Kind.NOTIFICATION_FAILED:
-            return Sentence(_user(data), "could not be told", "; ".join(filter(None, [_told_of(data), _reason(data)])))
+            return Sentence(
+                _user(data), _("could not be told"), "; ".join(filter(None, [_told_of(data), _reason(data)]))
+            )
         case Entry.Kind.MERGED_IN:
-            return _by(entry, f"merged INC-{data.get('incident')} into this one", str(data.get("title", "")))
+            words = _("merged INC-%(number)s into this one") % {"number": data.get("incident")}
+            return _by(entry, words, str(data.get("title", "")))
         case Entry.Kind.LINK_ADDED:
-            return _by(entry, "added a link", str(data.get("title") or data.get("url") or ""))
+            return _by(entry, _("added a link"), str(data.get("title") or data.get("url") or ""))
         case Entry.Kind.SLO_LINKED:
             origin = data.get("origin")
-            how = SloLink.Origin.LABEL.label if origin == SloLink.Origin.LABEL else ""
-            return _by(entry, f"linked the SLO {data.get('name') or data.get('slo')}", how)
+            how = str(SloLink.Origin.LABEL.label) if origin == SloLink.Origin.LABEL else ""
+            return _by(entry, _("linked the SLO %(slo)s") % {"slo": data.get("name") or data.get("slo")}, how)
         case Entry.Kind.OBLIGATION if data.get("what") == "postmortem":
             names = [str(one.get("name", "")) for one in data.get("reminded", []) if isinstance(one, dict)]
-            return Sentence("", "A postmortem is due", f"reminded: {', '.join(names)}" if names else "nobody to remind")
+            told = _("reminded: %(names)s") % {"names": ", ".join(names)} if names else _("nobody to remind")
+            return Sentence("", _("A postmortem is due"), told)
         case Entry.Kind.POSTMORTEM_STARTED:
-            return _by(entry, "began the postmortem")
+            return _by(entry, _("began the postmortem"))
         case Entry.Kind.POSTMORTEM_PUBLISHED:
-            return _by(entry, "published the postmortem")
+            return _by(entry, _("published the postmortem"))
         case Entry.Kind.MARKED:
-            what = "starred" if data.get("marked") else "took the star from"
-            return _by(entry, f"{what} #{entry.amends}")
+            words = _("starred #%(seq)s") if data.get("marked") else _("took the star from #%(seq)s")
+            return _by(entry, words % {"seq": entry.amends})
     if entry.kind in Entry.WRITTEN:
         return Sentence(entry.actor_name, "")
-    return _by(entry, entry.get_kind_display().lower())
+    return _by(entry, str(entry.get_kind_display()).lower())
 
 
 def alert_names(entry: Entry) -> list[str]:
@@ -141,44 +155,47 @@ def alert_count(entry: Entry) -> int:
 
 def moment_name(field: str) -> str:
     """A moment's field as people call it."""
-    return _MOMENTS.get(field, field)
+    return str(_MOMENTS.get(field, field))
 
 
 def _opened(entry: Entry) -> Sentence:
     severity = _severity(entry.data.get("severity"))
     if entry.actor_type == ActorType.ALERT:
-        return Sentence("", f"Opened by an alert as {severity}", f"from {entry.actor_name}")
-    return _by(entry, f"declared it as {severity}")
+        return Sentence("", _("Opened by an alert as %(severity)s") % {"severity": severity}, _from(entry))
+    return _by(entry, _("declared it as %(severity)s") % {"severity": severity})
 
 
 def _moved(entry: Entry) -> Sentence:
     data = entry.data
     before, after = str(data.get("from", "")), str(data.get("to", ""))
     if data.get("because") == "alerts":
-        return Sentence("", "Reopened by an alert that started again", f"from {entry.actor_name}")
-    what = _MOVED.get((before, after)) or _REACHED.get(after) or f"moved it from {before} to {after}"
+        return Sentence("", _("Reopened by an alert that started again"), _from(entry))
+    known = _MOVED.get((before, after)) or _REACHED.get(after)
+    what = str(known or _("moved it from %(before)s to %(after)s") % {"before": before, "after": after})
     if data.get("into"):
-        what += f" into INC-{data['into']}"
-    ended = f"the impact ended {_instant(data['impact_ended_at'])}" if data.get("impact_ended_at") else ""
+        what = _("merged it into INC-%(number)s") % {"number": data["into"]}
+    ended_at = data.get("impact_ended_at")
+    ended = _("the impact ended %(at)s") % {"at": _instant(ended_at)} if ended_at else ""
     return _by(entry, what, str(data.get("reason") or ended))
 
 
 def _corrected(entry: Entry) -> Sentence:
     """The moments themselves are in the entry's data, for the page to show in the reader's zone."""
-    what = f"corrected {moment_name(str(entry.data.get('field', '')))}"
+    what = _("corrected %(moment)s") % {"moment": moment_name(str(entry.data.get("field", "")))}
     return _by(entry, what, f"{_instant(entry.data.get('from'))} → {_instant(entry.data.get('to'))}")
 
 
 def _changed(entry: Entry) -> Sentence:
     field, before, after = (entry.data.get(name) for name in ("field", "from", "to"))
-    name = _FIELDS.get(str(field), str(field))
+    name = str(_FIELDS.get(str(field), field))
     if isinstance(before, (dict, list)) or isinstance(after, (dict, list)) or field == "summary":
-        return _by(entry, f"changed {name}")
+        return _by(entry, _("changed %(field)s") % {"field": name})
     if isinstance(after, bool):
-        return _by(entry, f"marked it {name}" if after else f"marked it not {name}")
+        return _by(entry, (_("marked it %(field)s") if after else _("marked it not %(field)s")) % {"field": name})
     if after in (None, ""):
-        return _by(entry, f"emptied {name}", f"it was {before}")
-    return _by(entry, f"set {name} to {after}", f"it was {before}" if before not in (None, "") else "")
+        return _by(entry, _("emptied %(field)s") % {"field": name}, _it_was(before))
+    was = _it_was(before) if before not in (None, "") else ""
+    return _by(entry, _("set %(field)s to %(to)s") % {"field": name, "to": after}, was)
 
 
 def _by(entry: Entry, what: str, detail: str = "") -> Sentence:
@@ -193,18 +210,18 @@ def _is_about_actor(entry: Entry) -> bool:
 
 def _user(data: dict[str, Any]) -> str:
     user = data.get("user")
-    return str(user.get("name", "somebody")) if isinstance(user, dict) else "somebody"
+    return str(user.get("name") or _("somebody")) if isinstance(user, dict) else _("somebody")
 
 
 def _not_yet_told(data: dict[str, Any]) -> Sentence:
-    then = f"trying {data['then']}" if data.get("then") else "it goes on trying"
+    then = _("trying %(next)s") % {"next": data["then"]} if data.get("then") else _("it goes on trying")
     answer = " ".join(str(data.get("answer") or "").split())
-    what = f"could not be told by {data.get('channel_name', 'message')} so far; {then}"
+    what = _("could not be told by %(channel)s so far; %(then)s") % {"channel": _channel(data), "then": then}
     return Sentence(_user(data), what, answer)
 
 
 def _told_of(data: dict[str, Any]) -> str:
-    return _TOLD.get(str(data.get("message", "")), "")
+    return str(_TOLD.get(str(data.get("message", "")), ""))
 
 
 def _reason(data: dict[str, Any]) -> str:
@@ -212,16 +229,38 @@ def _reason(data: dict[str, Any]) -> str:
 
 
 def _discipline(data: dict[str, Any]) -> str:
-    return f"as {data['discipline_name']}" if data.get("discipline_name") else ""
+    name = data.get("discipline_name")
+    return _("as %(discipline)s") % {"discipline": name} if name else ""
+
+
+def _channel(data: dict[str, Any]) -> str:
+    return str(data.get("channel_name") or _("message"))
+
+
+def _from(entry: Entry) -> str:
+    return _("from %(source)s") % {"source": entry.actor_name}
+
+
+def _it_was(before: object) -> str:
+    return _("it was %(before)s") % {"before": before}
+
+
+def _alerts_changed(entry: Entry) -> str:
+    count = alert_count(entry)
+    if entry.kind == Entry.Kind.ALERTS_FIRED:
+        words = ngettext("%(count)s alert fired", "%(count)s alerts fired", count)
+    else:
+        words = ngettext("%(count)s alert resolved", "%(count)s alerts resolved", count)
+    return words % {"count": count}
 
 
 def _severity(value: object) -> str:
-    return Incident.Severity(value).label if value in Incident.Severity.values else str(value)
+    return str(Incident.Severity(value).label) if value in Incident.Severity.values else str(value)
 
 
 def _instant(value: object) -> str:
     if not value:
-        return "unknown"
+        return _("unknown")
     try:
         return f"{datetime.fromisoformat(str(value)):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
@@ -231,4 +270,9 @@ def _instant(value: object) -> str:
 def _listed(names: Iterable[str]) -> str:
     different = list(dict.fromkeys(filter(None, names)))
     more = len(different) - _FIRST_NAMES
-    return " · ".join([*different[:_FIRST_NAMES], *([f"{more} more"] if more > 0 else [])])
+    return " · ".join(
+        [
+            *different[:_FIRST_NAMES],
+            *([ngettext("%(count)s more", "%(count)s more", more) % {"count": more}] if more > 0 else []),
+        ]
+    )

@@ -5,9 +5,12 @@ Pure: no database, no clock. Text from outside (alerts, titles, names, notes) is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
+
+from django.conf import settings
+from django.utils import translation
 
 from common import markdown
 from incidents import moments, wording
@@ -39,7 +42,7 @@ _TELLING = (
     *Entry.WRITTEN,
     *(Entry.Kind.OPENED, Entry.Kind.STATUS_CHANGED, Entry.Kind.SEVERITY_CHANGED, Entry.Kind.MOMENT_CORRECTED),
 )
-_OF_THE_DOCUMENT = (Entry.Kind.POSTMORTEM_STARTED,)
+_OF_THE_DOCUMENT = (Entry.Kind.POSTMORTEM_STARTED, Entry.Kind.POSTMORTEM_PUBLISHED, Entry.Kind.MARKED)
 
 MOMENTS = {
     "started_at": "Impact started",
@@ -59,8 +62,9 @@ class Drawn:
 
 
 def draw(key: str, record: Record) -> Drawn:
-    """One generated section. KeyError for a section that only people can fill."""
-    return _DRAWN[key](record)
+    """One generated section, in the installation's language whoever asks. KeyError for one that only people fill."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return _DRAWN[key](record)
 
 
 def _summary(record: Record) -> Drawn:
@@ -162,17 +166,19 @@ def _how_far_known(burned: Impact) -> str:
 def _timeline(record: Record) -> Drawn:
     entries = [entry for entry in record.entries if entry.kind not in _OF_THE_DOCUMENT]
     entries.sort(key=lambda entry: (entry.at, entry.seq))
-    shown = _fitting(lambda length: table(["Time (UTC)", "Entry", "Who", "What"], _rows(entries, length)))
-    note = "An entry that corrects another one names it." if any(entry.amends for entry in entries) else ""
+    starred = record.starred
+    shown = _fitting(lambda length: table(["Time (UTC)", "Entry", "Who", "What"], _rows(entries, length, starred)))
+    notes = ["An entry that corrects another one names it."] if any(entry.amends for entry in entries) else []
+    note = " ".join([*notes, *(["★ stands at what was starred during the incident."] if starred else [])])
     return _drawn([shown, note], entries)
 
 
-def _rows(entries: list[Entry], length: int) -> list[list[str]]:
+def _rows(entries: list[Entry], length: int, starred: Collection[int]) -> list[list[str]]:
     """One row for each entry; runs of alert changes are folded, and where there are still too many rows, runs of
     everything that is neither a decision of people nor a change of status."""
-    rows = _folded(entries, length, lambda entry: entry.kind in _ALERT_KINDS)
+    rows = _folded(entries, length, starred, _ALERT_KINDS.__contains__)
     if len(rows) > _MAX_ROWS:
-        rows = _folded(entries, length, lambda entry: entry.kind not in _TELLING)
+        rows = _folded(entries, length, starred, lambda kind: kind not in _TELLING)
     if len(rows) > _MAX_ROWS:
         half = _MAX_ROWS // 2
         left_out = f"{counted(len(rows) - 2 * half, 'line')} left out here; the incident's timeline has them all"
@@ -180,12 +186,14 @@ def _rows(entries: list[Entry], length: int) -> list[list[str]]:
     return rows
 
 
-def _folded(entries: list[Entry], length: int, is_noise: Callable[[Entry], bool]) -> list[list[str]]:
+def _folded(
+    entries: list[Entry], length: int, starred: Collection[int], is_noise: Callable[[str], bool]
+) -> list[list[str]]:
     rows = []
-    for noisy, group in groupby(entries, key=is_noise):
+    for noisy, group in groupby(entries, key=lambda entry: is_noise(entry.kind) and entry.seq not in starred):
         run = list(group)
         if not noisy or len(run) < _FOLDED_FROM:
-            rows += [_row(entry, length) for entry in run]
+            rows += [_row(entry, length, is_starred=entry.seq in starred) for entry in run]
             continue
         kinds = {kind: sum(entry.kind == kind for entry in run) for kind in dict.fromkeys(entry.kind for entry in run)}
         what = ", ".join(f"{count} × {Entry.Kind(kind).label.lower()}" for kind, count in kinds.items())
@@ -195,7 +203,7 @@ def _folded(entries: list[Entry], length: int, is_noise: Callable[[Entry], bool]
     return rows
 
 
-def _row(entry: Entry, length: int) -> list[str]:
+def _row(entry: Entry, length: int, *, is_starred: bool = False) -> list[str]:
     sentence = wording.sentence(entry)
     words = escape_markdown(entry.text, length)
     if entry.kind in Entry.WRITTEN:
@@ -204,6 +212,7 @@ def _row(entry: Entry, length: int) -> list[str]:
         what = escape_markdown(sentence.what, length)
         what += f" ({escape_markdown(sentence.detail, length)})" if sentence.detail else ""
         what += f": {words}" if words else ""
+    what = f"★ {what}" if is_starred else what
     return [_time(entry), f"#{entry.seq}", escape_markdown(sentence.who or entry.actor_name, 60), what]
 
 
@@ -283,7 +292,7 @@ def _resolution(record: Record) -> Drawn:
     ]
     moves = record.of(Entry.Kind.STATUS_CHANGED)
     if moves:
-        lines.append(_fitting(lambda length: table(["Time (UTC)", "Entry", "Who", "What"], _rows(moves, length))))
+        lines.append(_fitting(lambda length: table(["Time (UTC)", "Entry", "Who", "What"], _rows(moves, length, ()))))
     sources = [record.opening, *moves, record.moment("mitigated_at"), record.moment("resolved_at")]
     return _drawn(lines, sources)
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
+from django.utils import translation
 
 from common import markdown as rendering
 from incidents import moments
@@ -50,7 +51,8 @@ def as_markdown(document: Document, *, now: datetime) -> HttpResponse:
 def as_html(document: Document, *, now: datetime) -> HttpResponse:
     """The same as one page that needs nothing else to be read."""
     incident = document.record.incident
-    body = "".join(rendering.render(part) for part in _parts(document, now))
+    with translation.override(settings.LANGUAGE_CODE):
+        body = "".join(rendering.render(part) for part in _parts(document, now))
     page = _PAGE.format(title=escape(f"{incident}: {incident.title}"), body=body)
     return _file(incident.number, "html", "text/html; charset=utf-8", page)
 
@@ -69,7 +71,8 @@ def _file(number: int, extension: str, content_type: str, text: str) -> HttpResp
 
 def markdown(document: Document, *, now: datetime) -> str:
     """Title, facts, people, budgets, what is missing, every section, the action items, and when it was written."""
-    return "\n\n".join(_parts(document, now)) + "\n"
+    with translation.override(settings.LANGUAGE_CODE):
+        return "\n\n".join(_parts(document, now)) + "\n"
 
 
 def _parts(document: Document, now: datetime) -> list[str]:

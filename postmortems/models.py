@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from incidents.models import Incident
 from people.actors import Actor, ActorType
@@ -23,10 +24,10 @@ class Postmortem(models.Model):
     """What an incident taught. Its number is the incident's."""
 
     class Status(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        IN_REVIEW = "in_review", "In review"
-        APPROVED = "approved", "Approved"
-        PUBLISHED = "published", "Published"
+        DRAFT = "draft", _("Draft")
+        IN_REVIEW = "in_review", _("In review")
+        APPROVED = "approved", _("Approved")
+        PUBLISHED = "published", _("Published")
 
     incident = models.OneToOneField(Incident, on_delete=models.PROTECT, related_name="postmortem")
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
@@ -59,10 +60,10 @@ class Section(models.Model):
     """One part of the document. While it is generated, it follows the record; once a person wrote, it is theirs."""
 
     class State(models.TextChoices):
-        GENERATED = "generated", "Generated"
-        EMPTY = "empty", "Empty"
-        EDITED = "edited", "Edited"
-        ACCEPTED = "accepted", "Accepted"
+        GENERATED = "generated", _("Generated")
+        EMPTY = "empty", _("Empty")
+        EDITED = "edited", _("Edited")
+        ACCEPTED = "accepted", _("Accepted")
 
     postmortem = models.ForeignKey(Postmortem, on_delete=models.CASCADE, related_name="sections")
     key = models.SlugField(max_length=60)
@@ -127,27 +128,27 @@ class ActionItem(models.Model):
     """What shall change because of an incident, followed until it worked."""
 
     class Type(models.TextChoices):
-        INVESTIGATE = "investigate", "Investigate"
-        REPAIR = "repair", "Repair"
-        DETECT = "detect", "Detect"
-        MITIGATE = "mitigate", "Mitigate"
-        PREVENT = "prevent", "Prevent"
-        PROCESS = "process", "Process"
-        LEARN = "learn", "Learn"
+        INVESTIGATE = "investigate", _("Investigate")
+        REPAIR = "repair", _("Repair")
+        DETECT = "detect", _("Detect")
+        MITIGATE = "mitigate", _("Mitigate")
+        PREVENT = "prevent", _("Prevent")
+        PROCESS = "process", _("Process")
+        LEARN = "learn", _("Learn")
 
     class Priority(models.TextChoices):
-        P0 = "p0", "P0"
-        P1 = "p1", "P1"
-        P2 = "p2", "P2"
-        P3 = "p3", "P3"
+        P0 = "p0", _("P0")
+        P1 = "p1", _("P1")
+        P2 = "p2", _("P2")
+        P3 = "p3", _("P3")
 
     class Status(models.TextChoices):
-        OPEN = "open", "Open"
-        IN_PROGRESS = "in_progress", "In progress"
-        DONE = "done", "Done"
-        VERIFIED = "verified", "Verified"
-        INEFFECTIVE = "ineffective", "Ineffective"
-        WONT_DO = "wont_do", "Won't do"
+        OPEN = "open", _("Open")
+        IN_PROGRESS = "in_progress", _("In progress")
+        DONE = "done", _("Done")
+        VERIFIED = "verified", _("Verified")
+        INEFFECTIVE = "ineffective", _("Ineffective")
+        WONT_DO = "wont_do", _("Won't do")
 
     postmortem = models.ForeignKey(Postmortem, on_delete=models.PROTECT, related_name="action_items")
     title = models.CharField(max_length=300)

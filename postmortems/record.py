@@ -55,6 +55,12 @@ class Record:
         return [entry for entry in self.entries if entry.kind in kinds]
 
     @property
+    def starred(self) -> set[int]:
+        """The seqs of the entries that have a star."""
+        said = {entry.amends: bool(entry.data.get("marked")) for entry in self.of(Entry.Kind.MARKED)}
+        return {seq for seq, is_marked in said.items() if seq is not None and is_marked}
+
+    @property
     def opening(self) -> Entry | None:
         return self.entries[0] if self.entries else None
 

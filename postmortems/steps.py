@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from people.actors import Actor
@@ -41,9 +43,10 @@ def way(postmortem: Postmortem) -> list[Step]:
     moments = {Status.DRAFT: postmortem.created_at, Status.PUBLISHED: postmortem.published_at}
     return [
         Step(
-            status.label,
+            str(status.label),
             "done" if place < here or is_over else "now" if place == here else "ahead",
-            moments.get(status) if place <= here else None,
+            at := moments.get(status) if place <= here else None,
+            date_format(timezone.localtime(at), "j M Y") if at else "",
         )
         for place, status in enumerate(_WAY)
     ]

@@ -594,6 +594,32 @@ def test_a_star_is_set_once_and_taken_back(browser: Browser, incident: Incident,
     assert timeline.verify(incident) is None
 
 
+def test_each_reader_is_offered_what_they_may_do_with_an_entry(
+    browser: Browser, incident: Incident, alice: User, bob: User, victor: User
+) -> None:
+    timeline_entry(incident, alice, "Mine to correct")
+    address = f"?amend={incident.entries.latest('seq').seq}#note"
+
+    pages = {user.name: shown(browser(user), incident) for user in (alice, bob, victor, alice)}
+
+    assert [name for name, page in pages.items() if address in page] == ["Alice"]
+    assert [name for name, page in pages.items() if "Star for the postmortem" in page] == ["Alice", "Bob"]
+    assert all("Mine to correct" in page for page in pages.values())
+
+
+def test_an_entry_says_when_in_the_zone_of_each_reader(
+    browser: Browser, incident: Incident, alice: User, bob: User
+) -> None:
+    timeline_entry(incident, alice, "At nine in London")
+    User.objects.filter(pk=bob.pk).update(time_zone="Asia/Tokyo")
+
+    clocks = [
+        re.findall(r'class="clock"[^>]*><time[^>]*>([^<]+)', shown(browser(user), incident)) for user in (alice, bob)
+    ]
+
+    assert [each[0] for each in clocks] == ["09:00", "18:00"]
+
+
 def test_runs_of_alert_changes_are_folded(browser: Browser, alice: User) -> None:
     source, _ = make.integration()
     incident = make.fired(source, make.alert("A"))

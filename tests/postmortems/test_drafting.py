@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from incidents import fields, lifecycle, responding, timeline
+from incidents import fields, lifecycle, marking, responding, timeline
 from incidents.models import Entry, Incident
 from people.models import Team, User
 from postmortems import drafting, editing, queries, template
@@ -220,3 +220,16 @@ def test_reading_costs_the_same_with_a_long_record(handled: Incident, alice: Use
     drawn = next(section for section in document.sections if section.key == "timeline")
     assert "lines left out here" in drawn.markdown
     assert drawn.html.startswith("<table>")
+
+
+def test_what_was_starred_stands_out_in_the_timeline_and_in_no_fold(incident: Incident, bob: User) -> None:
+    for number in range(6):
+        timeline.append(
+            [(incident, timeline.Draft(Entry.Kind.ALERTS_FIRED, make.SYSTEM, NOW, data={"count": number}))], now=NOW
+        )
+    marking.mark(incident, 5, by=person(bob), now=NOW)
+
+    drawn = sections_of(incident, bob)["timeline"].markdown
+
+    assert "| #5 | Burnline | ★ " in drawn
+    assert "starred #5" not in drawn
