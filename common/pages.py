@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from common import problems
 from common.errors import DomainError
@@ -45,7 +46,7 @@ def busy(request: HttpRequest) -> HttpResponse:
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     if problems.about(request):
         return problems.response(403, "csrf", "The CSRF token is missing or wrong.")
-    message = "This form is no longer valid, or cookies are off. Go back, load the page again and repeat."
+    message = _("This form is no longer valid, or cookies are off. Go back, load the page again and repeat.")
     return render(request, "errors/403.html", {"message": message}, status=403)
 
 

@@ -25,7 +25,7 @@ EXAMPLES = {
     "Values": ["times", "durations", "unknown", "numbers", "words_of_users", "labels"],
     "Marks": ["icons", "severity", "status", "badges", "avatars"],
     "Acts": ["buttons", "menus", "undo", "confirm", "dialog", "keys", "loading"],
-    "Ways": ["page_head", "tabs", "filters", "pagination"],
+    "Ways": ["tabs", "filters", "pagination", "export", "page_head"],
     "Contents": ["lists", "empty", "stepper", "timeline", "budget", "message", "form", "refreshed"],
 }
 SCHEMES = {"light": "Light", "dark": "Dark"}

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import redirect
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from rest_framework.views import APIView
 
 from common import language
@@ -100,11 +101,11 @@ class ByMatrix:
         if verdict is access.Verdict.UNKNOWN_ACTOR:
             if request.method in ("GET", "HEAD"):
                 return redirect_to_login(request.get_full_path())
-            messages.warning(request, "You were no longer signed in, so nothing was changed.")
+            messages.warning(request, _("You were no longer signed in, so nothing was changed."))
             return redirect_to_login(tried_on(request) or "/")
         if verdict is access.Verdict.NO_SUCH_METHOD:
             return HttpResponseNotAllowed(access.methods_of(route))
-        raise PermissionDenied("Your role does not allow this.")
+        raise PermissionDenied(_("Your role does not allow this."))
 
 
 # Where somebody can go who must have a second factor, and has none yet.

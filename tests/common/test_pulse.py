@@ -51,7 +51,7 @@ def test_every_page_says_when_the_engine_stopped(alice: User, path: str) -> None
     html = page(alice, path)
 
     assert 'role="alert"' in html
-    assert re.search(STALE + r": the engine has not run since \d\d:\d\d \.", words(html))
+    assert re.search(STALE + r". The engine ran last: \d\d:\d\d \.", words(html))
     assert "reach people yourself" in words(html)
     assert "a delivery of more than 500 waits" in words(html)
     assert "Please tell whoever runs Burnline." in words(html)
@@ -68,13 +68,13 @@ def test_an_engine_that_stopped_days_ago_is_named_with_its_day(alice: User) -> N
     at = timezone.now() - timedelta(days=3)
     engine.beat(now=at)
 
-    assert f"since {at.day} {at:%b %Y}, {at:%H:%M}" in words(page(alice, "/incidents/"))
+    assert f"ran last: {at.day} {at:%b %Y}, {at:%H:%M}" in words(page(alice, "/incidents/"))
 
 
 def test_an_engine_that_never_ran_is_said_so_and_admins_hear_what_to_do(admin: User) -> None:
     text = words(page(admin, "/incidents/"))
 
-    assert "the engine has never run." in text
+    assert "The engine has never run." in text
     assert "manage.py engine is up" in text
 
 
