@@ -27,8 +27,8 @@ def tell(user: User, key: str, subject: str, text: str, *, now: datetime) -> Non
         )
 
 
-def send_link(user: User, key: str, topic: str, subject: str, text: str, *, now: datetime) -> None:
-    """To the address of their account alone. The link itself is not in the message: whoever sends it asks for it."""
+def send_link(user: User, address: str, key: str, topic: str, subject: str, text: str, *, now: datetime) -> None:
+    """To this address of theirs alone. The link itself is not in the message: whoever sends it asks for it."""
     outbox.enqueue(
         key=key,
         to=user,
@@ -37,5 +37,5 @@ def send_link(user: User, key: str, topic: str, subject: str, text: str, *, now:
         subject=subject,
         text=text,
         now=now,
-        along=[methods.to_account(user)],
+        along=[methods.to_address(address)],
     )

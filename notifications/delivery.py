@@ -131,7 +131,8 @@ def _target(row: Delivery, message: Message) -> Target | str:
     if not methods.is_usable(row.channel):
         return "This channel is not set up here."
     if row.is_to_account:
-        return Target(message.user.email)
+        # What concerns the account itself goes to the address that it had then, or is to have.
+        return Target(row.hint if message.kind == Message.Kind.ACCOUNT else message.user.email)
     method = row.method
     if method is None:
         return "The contact method was removed."

@@ -45,12 +45,12 @@ def routes(user: User) -> list[Route]:
     own = [route(method) for method in user.contact_methods.active() if is_usable(method.kind)]
     if own or not is_usable(EMAIL):
         return own
-    return [to_account(user)]
+    return [to_address(user.email)]
 
 
-def to_account(user: User) -> Route:
-    """The e-mail address of their account."""
-    return Route(None, EMAIL, user.email, CHANNELS[EMAIL].lane(user.email))
+def to_address(address: str) -> Route:
+    """An e-mail address, such as that of an account."""
+    return Route(None, EMAIL, address, CHANNELS[EMAIL].lane(address))
 
 
 def route(method: ContactMethod) -> Route:

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from people import directory, guesses, passwords, sessions, single_sign_on, stepup
+from people import directory, guesses, links, passwords, sessions, single_sign_on, stepup, tidings
 from people.actors import SignedInRequest
-from people.forms import AccountForm, PasswordForm
+from people.forms import AccountForm, PasswordForm, ResetForm
+from people.stepup import recently_authenticated
 
 SECTION = "account"
 
@@ -25,8 +26,23 @@ def account(request: SignedInRequest) -> HttpResponse:
             if directory.change_user(request.user, form.cleaned_data, by=request.actor, now=timezone.now()):
                 messages.success(request, _("Your account is changed."))
             return redirect("account")
-    context = {"section": SECTION, "form": form}
+    context = {"section": SECTION, "form": form, "can_mail": tidings.can_mail()}
     return render(request, "account/profile.html", context, status=form.http_status)
+
+
+@require_POST
+@recently_authenticated
+def address(request: SignedInRequest) -> HttpResponse:
+    """A new one is theirs once they have opened the link that it gets."""
+    form = ResetForm(request.POST)
+    if form.is_valid():
+        with form.telling():
+            guesses.begin("address", request, account=request.user.email, now=timezone.now())
+            links.ask_address(request.user, form.cleaned_data["email"], now=timezone.now())
+            messages.success(request, _("A link is on its way to the new address. Open it within a day."))
+            return redirect("account")
+    messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+    return redirect("account")
 
 
 def password(request: SignedInRequest) -> HttpResponse:

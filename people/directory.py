@@ -111,6 +111,17 @@ def change_user(
 
 
 @transaction.atomic
+def take_address(user: User, email: str, *, by: Actor, now: datetime) -> None:
+    """An address that somebody has shown to be theirs. Raises EmailTaken."""
+    before, after = audit.differences(user, _checked({"email": email}))
+    if after:
+        user.email = after["email"]
+        user.version += 1
+        _save_user(user)
+        audit.record(Action.PERSON_CHANGED, user, by=by, now=now, before=before, after=after)
+
+
+@transaction.atomic
 def add_team(name: str, *, by: Actor, now: datetime, slug: str = "") -> Team:
     access.require(by, access.Act.ADMINISTER)
     return _recorded(_add(Team, name, slug), by, now)

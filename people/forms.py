@@ -34,7 +34,7 @@ class SignInForm(Form):
 
 class ResetForm(Form):
     email = forms.EmailField(
-        label=_lazy("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+        label=_lazy("E-mail"), max_length=200, widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
 
 

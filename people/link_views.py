@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from allauth.account.internal.flows.login import record_authentication
 from django.conf import settings
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from people import guesses, links, second_factor, tidings
+from people import directory, guesses, links, second_factor, tidings
 from people.actors import SignedInRequest
 from people.forms import NewPasswordForm, ResetForm
 from people.models import PasswordLink, User
@@ -42,6 +43,8 @@ def password_set(request: HttpRequest) -> HttpResponse:
         link = links.found(request.session.get(_TOKEN, ""), now=now)
     except links.Over as over:
         return render(request, "account/link_over.html", {"message": over.message}, status=over.status)
+    if link.kind == PasswordLink.Kind.ADDRESS:
+        return _address(request, link, now)
     form = NewPasswordForm(request.POST or None, user=link.user)
     if form.is_valid():
         with form.telling():
@@ -54,6 +57,17 @@ def password_set(request: HttpRequest) -> HttpResponse:
     answer = render(request, "account/password_set.html", context, status=form.http_status)
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _address(request: HttpRequest, link: PasswordLink, now: datetime) -> HttpResponse:
+    if request.method != "POST":
+        return render(request, "account/address.html", {"link": link})
+    try:
+        links.use_address(link, now=now)
+    except directory.EmailTaken as taken:
+        return render(request, "account/link_over.html", {"message": taken.message}, status=taken.status)
+    messages.success(request, _("The address is yours."))
+    return redirect("account")
 
 
 def password_reset(request: HttpRequest) -> HttpResponse:

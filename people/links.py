@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from common.errors import DomainError
-from people import access, audit, guesses, passwords, tidings
+from common.errors import DomainError, Invalid
+from people import access, audit, directory, guesses, passwords, tidings
 from people.actors import Actor, person
 from people.models import PasswordLink, User
 
@@ -25,6 +25,7 @@ LASTS = {
     PasswordLink.Kind.INVITATION: timedelta(days=7),
     PasswordLink.Kind.RESET: timedelta(hours=1),
     PasswordLink.Kind.HANDED_OVER: timedelta(days=1),
+    PasswordLink.Kind.ADDRESS: timedelta(days=1),
 }
 TOPIC = "password-link"  # of the messages that bring one
 
@@ -119,10 +120,35 @@ def use(link: PasswordLink, password: str, *, now: datetime) -> User:
     used = PasswordLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now)
     if not used:
         raise Over(_("This link was used, or its time is over. Ask for another one."))
+    assert link.kind != PasswordLink.Kind.ADDRESS, "it proves an address, and sets no password"
     is_invitation = link.kind == PasswordLink.Kind.INVITATION
     passwords.change(user, password, by=person(user), now=now)
     what = audit.Action.INVITATION_ACCEPTED if is_invitation else audit.Action.PASSWORD_RESET
     audit.record(what, user, by=person(user), now=now)
+    return user
+
+
+@transaction.atomic
+def ask_address(user: User, address: str, *, now: datetime) -> None:
+    """Send a link to the address that somebody wants to have; it becomes theirs when they open it. Whether it is
+    somebody else's is said only then, to who reads its mail. Raises Invalid where no mail is sent."""
+    if not tidings.can_mail():
+        raise Invalid(_("This installation sends no mail: an administrator can change your address."))
+    link = _make(user, PasswordLink.Kind.ADDRESS, person(user), now, address=address.strip().lower())
+    text = _("With this link you show that this address is yours. It becomes the one that you sign in with.")
+    tidings.send_link(link, _("Confirm your new address"), text, topic=f"{TOPIC}:{link.pk}", now=now)
+
+
+@transaction.atomic
+def use_address(link: PasswordLink, *, now: datetime) -> User:
+    """The address is theirs from now on. The one before is told. Raises Over, EmailTaken."""
+    used = PasswordLink.objects.filter(pk=link.pk, used_at=None, expires_at__gt=now).update(used_at=now)
+    if not used:
+        raise Over(_("This link was used, or its time is over. Ask for another one."))
+    user = link.user
+    what = _("Your e-mail address is now %(address)s.") % {"address": link.address}
+    tidings.credentials_changed(user, what, f"address:{link.pk}", now=now)
+    directory.take_address(user, link.address, by=person(user), now=now)
     return user
 
 
@@ -132,12 +158,13 @@ def pending(user: User, *, now: datetime) -> PasswordLink | None:
     return link
 
 
-def _make(user: User, kind: PasswordLink.Kind, by: Actor | None, now: datetime) -> PasswordLink:
+def _make(user: User, kind: PasswordLink.Kind, by: Actor | None, now: datetime, *, address: str = "") -> PasswordLink:
     user.password_links.filter(used_at=None, expires_at__gt=now).update(expires_at=now)
     return PasswordLink.objects.create(
         user=user,
         kind=kind,
         nonce=secrets.token_urlsafe(24),
+        address=address,
         created_at=now,
         expires_at=now + LASTS[kind],
         made_by=by.user if by else None,

@@ -209,16 +209,19 @@ class Session(AbstractBaseSession):
 
 
 class PasswordLink(models.Model):
-    """A link by which somebody sets a password. The link is signed from this row, and stands nowhere."""
+    """A link by which somebody sets a password, or shows that a new address is theirs. It is signed from this row, and
+    stands nowhere."""
 
     class Kind(models.TextChoices):
         INVITATION = "invitation", _("Invitation")
         RESET = "reset", _("Reset by mail")
         HANDED_OVER = "handed_over", _("Reset by an administrator")
+        ADDRESS = "address", _("New e-mail address")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_links")
     kind = models.CharField(max_length=20, choices=Kind.choices)
     nonce = models.CharField(max_length=64)
+    address = models.EmailField(max_length=200, blank=True)  # the new one
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)

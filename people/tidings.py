@@ -19,9 +19,10 @@ def can_mail() -> bool:
 
 
 def send_link(link: PasswordLink, subject: str, text: str, *, topic: str, now: datetime) -> None:
-    """To the address of the account, and to no other contact method; nothing without a mail server."""
+    """To the address of the account, or its next one, and to no contact method; without a mail server nothing."""
     if can_mail():
-        _room("send_link")(link.user, f"password-link:{link.pk}", topic, subject, text, now=now)
+        address = link.address or link.user.email
+        _room("send_link")(link.user, address, f"password-link:{link.pk}", topic, subject, text, now=now)
 
 
 def credentials_changed(user: User, what: str, key: str, *, now: datetime) -> None:

@@ -25,6 +25,7 @@ urlpatterns = [
     path("reset/", link_views.password_reset, name="password-reset"),
     path("sign-out/", sign_in_views.sign_out, name="sign-out"),
     path("account/", account_views.account, name="account"),
+    path("account/address/", account_views.address, name="account-address"),
     path("account/password/", account_views.password, name="account-password"),
     path("account/provider/disconnect/", single_sign_on_views.disconnect, name="single-sign-on-disconnect"),
     path("account/second-factor/", second_factor_views.overview, name="second-factor"),

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from common import logs
 from notifications import delivery
+from notifications.channels import Target
 from notifications.models import Message
 from people import audit, links
 from people.actors import person
@@ -237,3 +238,49 @@ def test_one_is_told_when_ones_password_or_second_factor_changes(alice: User) ->
     assert message.user == alice
     assert "password was changed" in message.text
     assert NEW not in message.text
+
+
+# A new address
+
+
+@pytest.mark.usefixtures("_mail")
+def test_a_new_address_is_ones_own_once_its_link_was_opened_and_the_old_one_is_told(alice: User) -> None:
+    client = browser(alice)
+
+    client.post("/account/address/", {"email": "Alice.New@example.com"})
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.com"
+    asked = Message.objects.get()
+    assert [each.hint for each in asked.deliveries.all()] == ["alice.new@example.com"]
+    there = opened(urlsplit(delivery._outgoing(asked).url).path)
+    assert "alice.new@example.com" in there.get("/link/").content.decode()
+    there.post("/link/")
+
+    alice.refresh_from_db()
+    assert alice.email == "alice.new@example.com"
+    told = Message.objects.exclude(pk=asked.pk).get()
+    [row] = told.deliveries.all()
+    assert delivery._target(row, told) == Target("alice@example.com")
+    assert there.get("/account/").status_code == 302, "the link signs nobody in"
+
+
+@pytest.mark.usefixtures("_mail")
+def test_the_address_of_somebody_else_stays_theirs(alice: User, bob: User) -> None:
+    client = browser(alice)
+    asked = client.post("/account/address/", {"email": bob.email})
+    assert asked.status_code == 302
+
+    answer = opened(urlsplit(delivery._outgoing(Message.objects.get()).url).path).post("/link/")
+
+    assert answer.status_code == 422
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.com"
+
+
+def test_without_a_mail_server_an_address_is_changed_by_an_administrator(alice: User) -> None:
+    client = browser(alice)
+
+    page = client.post("/account/address/", {"email": "new@example.com"}, follow=True).content.decode()
+
+    assert "an administrator can change your address" in page
+    assert "New address" not in page
