@@ -188,7 +188,7 @@ class SeverityForm(Form):
 
 
 class RoleForm(Form):
-    role = forms.ModelChoiceField(Role.objects.all(), to_field_name="slug", empty_label=_("Which role?"))
+    role = forms.ModelChoiceField(Role.objects.offered(), to_field_name="slug", empty_label=_("Which role?"))
     user = PersonField(empty_label=_("Who?"), label=_("Person"))
 
 
@@ -197,15 +197,15 @@ class AskForm(Form):
 
     user = PersonField(empty_label=_("Who?"), label=_("Person"))
     role = forms.ModelChoiceField(
-        Role.objects.all(), required=False, to_field_name="slug", empty_label=_("No role"), label=_("Role")
+        Role.objects.offered(), required=False, to_field_name="slug", empty_label=_("No role"), label=_("Role")
     )
     discipline = forms.ModelChoiceField(
-        Discipline.objects.all(), required=False, empty_label=_("Their own"), label=_("Discipline")
+        Discipline.objects.offered(), required=False, empty_label=_("Their own"), label=_("Discipline")
     )
 
 
 class JoinForm(Form):
-    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False)
+    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False)
 
 
 class SloForm(Form):

@@ -118,7 +118,7 @@ class Disciplines(rest.Resource[Discipline]):
     def post(self, request: Request) -> Response:
         given = self.taken(shapes.DisciplineIn)
         discipline = directory.add_discipline(**given, by=actor_of(request), now=timezone.now())
-        return Response(self.get_serializer(discipline).data, status=201)
+        return etags.answer(request, self.get_serializer(discipline).data, discipline.version, status=201)
 
 
 class OneDiscipline(rest.Resource[Discipline]):
@@ -127,13 +127,16 @@ class OneDiscipline(rest.Resource[Discipline]):
 
     @extend_schema(responses=shapes.DisciplineOut)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(self.get_serializer(get_object_or_404(Discipline, slug=slug)).data)
+        discipline = get_object_or_404(Discipline, slug=slug)
+        return etags.answer(request, self.get_serializer(discipline).data, discipline.version)
 
     @extend_schema(request=shapes.DisciplineChange, responses=shapes.DisciplineOut)
     def patch(self, request: Request, slug: str) -> Response:
         discipline = get_object_or_404(Discipline, slug=slug)
-        directory.change(discipline, self.taken(shapes.DisciplineChange), by=actor_of(request), now=timezone.now())
-        return Response(self.get_serializer(discipline).data)
+        given, version = self.taken(shapes.DisciplineChange), etags.expected(request, discipline.version)
+        with etags.moved_tells(lambda: self.get_serializer(discipline).data):
+            directory.change(discipline, given, by=actor_of(request), now=timezone.now(), version=version)
+        return etags.answer(request, self.get_serializer(discipline).data, discipline.version)
 
 
 class Roles(rest.Resource[Role]):
@@ -147,7 +150,7 @@ class Roles(rest.Resource[Role]):
     @extend_schema(request=shapes.RoleIn, responses={201: shapes.RoleOut})
     def post(self, request: Request) -> Response:
         role = directory.add_role(**self.taken(shapes.RoleIn), by=actor_of(request), now=timezone.now())
-        return Response(self.get_serializer(role).data, status=201)
+        return etags.answer(request, self.get_serializer(role).data, role.version, status=201)
 
 
 class OneRole(rest.Resource[Role]):
@@ -156,13 +159,16 @@ class OneRole(rest.Resource[Role]):
 
     @extend_schema(responses=shapes.RoleOut)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(self.get_serializer(get_object_or_404(Role, slug=slug)).data)
+        role = get_object_or_404(Role, slug=slug)
+        return etags.answer(request, self.get_serializer(role).data, role.version)
 
     @extend_schema(request=shapes.RoleChange, responses=shapes.RoleOut)
     def patch(self, request: Request, slug: str) -> Response:
         role = get_object_or_404(Role, slug=slug)
-        directory.change(role, self.taken(shapes.RoleChange), by=actor_of(request), now=timezone.now())
-        return Response(self.get_serializer(role).data)
+        given, version = self.taken(shapes.RoleChange), etags.expected(request, role.version)
+        with etags.moved_tells(lambda: self.get_serializer(role).data):
+            directory.change(role, given, by=actor_of(request), now=timezone.now(), version=version)
+        return etags.answer(request, self.get_serializer(role).data, role.version)
 
 
 class Tokens(rest.Resource[Token]):

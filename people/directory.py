@@ -150,23 +150,47 @@ def change(
     now: datetime,
     version: int | None = None,
 ) -> bool:
-    """Rename a team, discipline or role, or place it elsewhere; its slug stays. False when nothing differs."""
+    """Rename a team, discipline or role, place it elsewhere, retire it; its slug stays. False when nothing differs."""
     access.require(by, access.Act.ADMINISTER)
     model = type(named)
     model._default_manager.select_for_update().filter(pk=named.pk).exists()
     named.refresh_from_db()
-    if isinstance(named, Team) and version is not None and version != named.version:
+    if version is not None and version != named.version:
         raise VersionMoved(f"{named} was changed by somebody else.")
     before, different = audit.differences(named, _checked(changes))
     if not different:
         return False
     for key, value in different.items():
         setattr(named, key, value)
-    if isinstance(named, Team):
-        named.version += 1
+    named.version += 1
     named.save()
     audit.record(_CHANGED[model], named, by=by, now=now, before=before, after=different)
     return True
+
+
+@transaction.atomic
+def move(word: Discipline | Role, by_places: int, *, by: Actor, now: datetime) -> None:
+    """Let it stand earlier (-1) or later (1) than its neighbour."""
+    access.require(by, access.Act.ADMINISTER)
+    line = list(type(word)._default_manager.select_for_update().order_by("position", "name", "id"))
+    at = next(place for place, each in enumerate(line) if each.pk == word.pk)
+    to = min(max(at + by_places, 0), len(line) - 1)
+    if to == at:
+        return
+    line.insert(to, line.pop(at))
+    for position, each in enumerate(line):
+        if each.position != position:
+            each.position = position
+            each.save(update_fields=["position"])
+    audit.record(_CHANGED[type(word)], word, by=by, now=now, before={"position": at}, after={"position": to})
+
+
+@transaction.atomic
+def set_member(team: Team, user: User, role: str, *, by: Actor, now: datetime) -> bool:
+    """What somebody may do in a team; an empty `role` takes them out of it. False when it is so already."""
+    held = {membership.team: membership.role for membership in user.memberships.select_related("team")}
+    wanted = {**{other: each for other, each in held.items() if other != team}, **({team: role} if role else {})}
+    return change_user(user, {}, by=by, now=now, memberships=wanted)
 
 
 _ADDED = {Team: Action.TEAM_ADDED, Discipline: Action.DISCIPLINE_ADDED, Role: Action.ROLE_ADDED}
@@ -200,7 +224,7 @@ def _told_roles(memberships: Mapping[Team, str]) -> dict[str, Any]:
 def _add(model: type[Named], name: str, slug: str, **fields: Any) -> Named:
     name = _checked({"name": name})["name"]
     slug = slug or slugify(name)[:60]
-    if not slug:
+    if not slug or slug == "new":  # a page has that address
         raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits and dashes.")])
     try:
         with transaction.atomic():

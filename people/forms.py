@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _lazy
 
 from common import years
-from common.forms import ChangeForm, Form
+from common.forms import ChangeForm, Form, choosable
 from people.models import Discipline, Membership, Team, Token, User
 
 LONGEST_PASSWORD = 1000  # characters: none is too long for a person, and none costs much to hash
@@ -64,13 +64,14 @@ class AccountForm(Form):
     name = forms.CharField(max_length=150)
     time_zone = forms.ChoiceField(help_text="In which times are shown to you.")
     discipline = forms.ModelChoiceField(
-        Discipline.objects.all(), required=False, help_text="Shown beside your name in every incident."
+        Discipline.objects.offered(), required=False, help_text="Shown beside your name in every incident."
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         zone = user.time_zone or "UTC"
         kwargs["initial"] = {"name": user.name, "time_zone": zone, "discipline": user.discipline_id}
         super().__init__(*args, **kwargs)
+        choosable(self, "discipline").queryset = Discipline.objects.offered_to(user)
         zones = sorted({*zoneinfo.available_timezones(), "UTC", zone})
         self.fields["time_zone"] = forms.ChoiceField(
             choices=[(zone, zone.replace("_", " ")) for zone in zones],
@@ -151,13 +152,14 @@ class PersonForm(ChangeForm):
 
     name = forms.CharField(max_length=150)
     email = forms.EmailField(max_length=254, label="E-mail")
-    discipline = forms.ModelChoiceField(Discipline.objects.all(), required=False)
+    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False)
     is_admin = forms.BooleanField(required=False, label="Administrator: may do everything, in every team")
     is_active = forms.BooleanField(required=False, label="Active: may sign in, and their tokens work")
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
         kwargs["initial"] = _of(user)
         super().__init__(*args, **kwargs)
+        choosable(self, "discipline").queryset = Discipline.objects.offered_to(user)
         self.teams = list(teams)
         held = {membership.team_id: membership.role for membership in user.memberships.all()} if user else {}
         for team in self.teams:
@@ -195,6 +197,23 @@ class TeamForm(Form):
     slug = forms.SlugField(
         max_length=60, required=False, help_text="How programs name it, for good. Empty: made from the name."
     )
+
+
+class TeamChangeForm(ChangeForm):
+    name = forms.CharField(label=_lazy("Name"), max_length=100)
+
+
+class MemberForm(Form):
+    """Somebody, and what they may do in the team; nothing takes them out of it."""
+
+    user = forms.ModelChoiceField(User.objects.order_by("-is_active", "name", "id"), label=_lazy("Person"))
+    role = forms.ChoiceField(
+        label=_lazy("May be"), choices=Membership.Role.choices, initial=Membership.Role.RESPONDER, required=False
+    )
+
+
+class WordForm(ChangeForm):
+    name = forms.CharField(label=_lazy("Name"), max_length=100)
 
 
 class DisciplineForm(Form):

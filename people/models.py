@@ -5,16 +5,26 @@ from __future__ import annotations
 import secrets
 from datetime import datetime
 from hashlib import sha256
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+
+
+class WordQuerySet(models.QuerySet[Any]):
+    def offered(self) -> WordQuerySet:
+        """Those that are not retired."""
+        return self.filter(is_retired=False)
+
+    def offered_to(self, user: User | None) -> WordQuerySet:
+        """Those, and the discipline that somebody has already."""
+        return self.filter(models.Q(is_retired=False) | models.Q(pk=user.discipline_id if user else None))
 
 
 class Discipline(models.Model):
@@ -23,6 +33,12 @@ class Discipline(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=100)
     position = models.PositiveSmallIntegerField(default=0)
+    is_retired = models.BooleanField(default=False, db_default=False)  # offered no longer; what has it keeps it
+    version = models.PositiveIntegerField(default=1, db_default=1)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    objects: ClassVar = WordQuerySet.as_manager()
 
     class Meta:
         ordering = ("position", "name")
@@ -38,6 +54,12 @@ class Role(models.Model):
     name = models.CharField(max_length=100)
     is_exclusive = models.BooleanField(default=False, help_text="At most one person holds it at a time.")
     position = models.PositiveSmallIntegerField(default=0)
+    is_retired = models.BooleanField(default=False, db_default=False)  # offered no longer; what has it keeps it
+    version = models.PositiveIntegerField(default=1, db_default=1)
+    created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
+    updated_at = models.DateTimeField(auto_now=True, db_default=Now())
+
+    objects: ClassVar = WordQuerySet.as_manager()
 
     class Meta:
         ordering = ("position", "name")

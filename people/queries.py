@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from people import access
 from people.actors import Actor
 from people.models import Membership, Team, Token, User
 
 
-def people() -> QuerySet[User]:
-    """Everybody, who is active first; with discipline and teams."""
-    return (
-        User.objects.select_related("discipline").prefetch_related("memberships__team").order_by("-is_active", "name")
-    )
+def people(q: str = "") -> QuerySet[User]:
+    """Everybody, or those whose name or e-mail has every word of `q`, who is active first; with discipline and teams,
+    and `seen_at`, when a browser of theirs was here last."""
+    found = User.objects.annotate(seen_at=Max("sessions__last_used_at")).order_by("-is_active", "name", "id")
+    for word in q.split()[:10]:
+        found = found.filter(Q(name__icontains=word) | Q(email__icontains=word))
+    return found.select_related("discipline").prefetch_related("memberships__team")
 
 
 def able_to_respond() -> QuerySet[User]:

@@ -22,12 +22,12 @@ def of_team(**kwargs: Any) -> serializers.SlugRelatedField[Team]:
 
 def of_discipline(**kwargs: Any) -> serializers.SlugRelatedField[Discipline]:
     """A discipline by its slug."""
-    return serializers.SlugRelatedField(slug_field="slug", queryset=Discipline.objects.all(), **kwargs)
+    return serializers.SlugRelatedField(slug_field="slug", queryset=Discipline.objects.offered(), **kwargs)
 
 
 def of_role(**kwargs: Any) -> serializers.SlugRelatedField[Role]:
     """A role of the vocabulary by its slug."""
-    return serializers.SlugRelatedField(slug_field="slug", queryset=Role.objects.all(), **kwargs)
+    return serializers.SlugRelatedField(slug_field="slug", queryset=Role.objects.offered(), **kwargs)
 
 
 def of_user(**kwargs: Any) -> serializers.PrimaryKeyRelatedField[User]:
@@ -128,7 +128,7 @@ class TeamOut(rest.Output):
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, team: Team) -> str:
-        return rest.page_url(reverse("team-list"))
+        return rest.page_url(reverse("team-edit", args=[team.slug]))
 
     @extend_schema_field(OpenApiTypes.URI)
     def get_api_url(self, team: Team) -> str:
@@ -148,6 +148,20 @@ class DisciplineOut(rest.Output):
     slug = serializers.SlugField()
     name = serializers.CharField()
     position = serializers.IntegerField()
+    is_retired = serializers.BooleanField(help_text="Offered no longer; what has it keeps it.")
+    url = serializers.SerializerMethodField()
+    api_url = serializers.SerializerMethodField()
+    created_at = rest.Instant()
+    updated_at = rest.Instant()
+    version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, discipline: Discipline) -> str:
+        return rest.page_url(reverse("vocabulary"))
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_api_url(self, discipline: Discipline) -> str:
+        return rest.api_url(self.context, "api-discipline-detail", discipline.slug)
 
 
 class DisciplineIn(rest.Input):
@@ -158,6 +172,7 @@ class DisciplineIn(rest.Input):
 class DisciplineChange(rest.Input):
     name = serializers.CharField(max_length=100, required=False)
     position = serializers.IntegerField(min_value=0, max_value=32767, required=False)
+    is_retired = serializers.BooleanField(required=False)
 
 
 class RoleOut(rest.Output):
@@ -165,6 +180,20 @@ class RoleOut(rest.Output):
     name = serializers.CharField()
     is_exclusive = serializers.BooleanField(help_text="At most one person holds it at a time.")
     position = serializers.IntegerField()
+    is_retired = serializers.BooleanField(help_text="Offered no longer; what has it keeps it.")
+    url = serializers.SerializerMethodField()
+    api_url = serializers.SerializerMethodField()
+    created_at = rest.Instant()
+    updated_at = rest.Instant()
+    version = serializers.IntegerField()
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_url(self, role: Role) -> str:
+        return rest.page_url(reverse("vocabulary"))
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_api_url(self, role: Role) -> str:
+        return rest.api_url(self.context, "api-role-detail", role.slug)
 
 
 class RoleIn(rest.Input):
@@ -176,6 +205,7 @@ class RoleIn(rest.Input):
 class RoleChange(rest.Input):
     name = serializers.CharField(max_length=100, required=False)
     position = serializers.IntegerField(min_value=0, max_value=32767, required=False)
+    is_retired = serializers.BooleanField(required=False)
 
 
 class TokenOut(rest.Output):

@@ -50,7 +50,10 @@ urlpatterns = [
     path("settings/people/<int:user_id>/reset/", link_views.person_reset, name="person-reset"),
     path("settings/teams/", views.team_list, name="team-list"),
     path("settings/teams/new/", views.team_new, name="team-new"),
+    path("settings/teams/<slug:slug>/", views.team_edit, name="team-edit"),
+    path("settings/teams/<slug:slug>/members/", views.team_member, name="team-member"),
     path("settings/vocabulary/", views.vocabulary, name="vocabulary"),
+    path("settings/vocabulary/<slug:kind>/<slug:slug>/", views.word, name="word"),
     path("settings/audit/", audit_pages.audit_list, name="audit-list"),
     path("settings/audit/export.jsonl", audit_pages.audit_export, name="audit-export"),
 ]

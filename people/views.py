@@ -6,22 +6,29 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from common import undo
+from common.errors import Invalid
 from people import directory, links, queries, second_factor, tokens
 from people.actors import SignedInRequest
 from people.forms import (
     DisciplineForm,
+    MemberForm,
     PersonForm,
     RoleForm,
+    TeamChangeForm,
     TeamForm,
     TokenForm,
+    WordForm,
 )
 from people.link_views import link_shown
-from people.models import Discipline, PasswordLink, Role, Team, User
+from people.models import Discipline, Membership, PasswordLink, Role, Team, User
 from people.stepup import recently_authenticated
 
 SECTION = "settings"
@@ -61,7 +68,10 @@ def token_revoke(request: SignedInRequest, token_id: int) -> HttpResponse:
 
 
 def people_list(request: SignedInRequest) -> HttpResponse:
-    return render(request, "people/people.html", {"section": SECTION, "people": queries.people()})
+    """Everybody, or those whose name or e-mail has the words of `q`."""
+    q = request.GET.get("q", "")[:200].replace("\0", "")
+    context = {"section": SECTION, "tab": "people", "now": timezone.now(), "q": q, "people": queries.people(q)}
+    return render(request, "people/people.html", context)
 
 
 @recently_authenticated(on="POST")
@@ -109,7 +119,7 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
 
 
 def team_list(request: SignedInRequest) -> HttpResponse:
-    return render(request, "people/teams.html", {"section": SECTION, "teams": queries.teams()})
+    return render(request, "people/teams.html", {"section": SECTION, "tab": "teams", "teams": queries.teams()})
 
 
 def team_new(request: SignedInRequest) -> HttpResponse:
@@ -120,6 +130,74 @@ def team_new(request: SignedInRequest) -> HttpResponse:
             messages.success(request, f"The team {team.name} is there.")
             return redirect("team-list")
     return render(request, "people/team_form.html", {"section": SECTION, "form": form}, status=form.http_status)
+
+
+@recently_authenticated(on="POST")
+def team_edit(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Who is in it, for everybody to see; its name, and who may do what, for administrators to change."""
+    team = get_object_or_404(Team, slug=slug)
+    form = TeamChangeForm(request.POST or None, initial={"name": team.name})
+    if form.is_valid():
+        changes, version = form.changes()
+        with form.telling():
+            directory.change(team, changes, by=request.actor, now=timezone.now(), version=version)
+            return redirect("team-edit", slug)
+    members = team.memberships.select_related("user__discipline").order_by("-user__is_active", "user__name")
+    context = {
+        "section": SECTION,
+        "tab": "teams",
+        "team": Team.objects.get(pk=team.pk),
+        "form": form,
+        "members": members,
+        "adding": MemberForm(),
+        "roles": Membership.Role.choices,
+    }
+    return render(request, "people/team.html", context, status=form.http_status)
+
+
+@require_POST
+@recently_authenticated
+def team_member(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Put somebody in, give them another role, or take them out; taking out can be undone."""
+    team = get_object_or_404(Team, slug=slug)
+    form = MemberForm(request.POST)
+    if not form.is_valid():
+        raise Invalid(_("Say who, and what they may do."))
+    user, role = form.cleaned_data["user"], form.cleaned_data["role"]
+    before = user.memberships.filter(team=team).values_list("role", flat=True).first()
+    if directory.set_member(team, user, role, by=request.actor, now=timezone.now()):
+        words = _("{name} is in {team} now.") if role else _("{name} is no longer in {team}.")
+        done = words.format(name=user.name, team=team.name)
+        if before:
+            fields = {"user": str(user.pk), "role": before}
+            undo.offer(request, done, url=reverse("team-member", args=[slug]), fields=fields)
+        else:
+            messages.success(request, done)
+    return redirect("team-edit", slug)
+
+
+@require_POST
+def word(request: SignedInRequest, kind: str, slug: str) -> HttpResponse:
+    """Rename a discipline or role, move it, retire it or offer it again."""
+    model: Any = {"discipline": Discipline, "role": Role}.get(kind)
+    if model is None:
+        raise Http404("There are no such words.")
+    found: Discipline | Role = get_object_or_404(model, slug=slug)
+    now, act = timezone.now(), request.POST.get("act", "")
+    if act in ("earlier", "later"):
+        directory.move(found, -1 if act == "earlier" else 1, by=request.actor, now=now)
+    elif act in ("retire", "offer"):
+        directory.change(found, {"is_retired": act == "retire"}, by=request.actor, now=now)
+        if act == "retire":
+            done = _("“{name}” is offered no longer.").format(name=found.name)
+            undo.offer(request, done, url=reverse("word", args=[kind, slug]), fields={"act": "offer"})
+    else:
+        form = WordForm(request.POST)
+        if not form.is_valid():
+            raise Invalid(_("It needs a name."))
+        changes, version = form.changes()
+        directory.change(found, changes, by=request.actor, now=now, version=version)
+    return redirect(f"{reverse('vocabulary')}#{kind}-{slug}")
 
 
 def vocabulary(request: SignedInRequest) -> HttpResponse:

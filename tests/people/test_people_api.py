@@ -123,7 +123,7 @@ def test_teams_disciplines_and_roles_are_data(api: Api, admin: User) -> None:
     assert client.get("/api/v1/disciplines/").json()["results"][-1]["slug"] == "legal"
     assert client.get("/api/v1/roles/translator/").json()["is_exclusive"] is True
     renamed = client.patch("/api/v1/disciplines/legal/", {"name": "Law", "position": 0})
-    assert renamed.json() == {"slug": "legal", "name": "Law", "position": 0}
+    assert {"slug": "legal", "name": "Law", "position": 0, "version": 2}.items() <= renamed.json().items()
     assert client.post("/api/v1/teams/", {"name": "Site reliability"}).json()["code"] == "slug_taken"
 
 
