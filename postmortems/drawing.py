@@ -9,10 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from django.conf import settings
-from django.utils import translation
-
-from common import markdown
+from common import language, markdown
 from incidents import moments, wording
 from incidents.impact import Impact
 from incidents.models import Entry, Incident, Responder
@@ -63,7 +60,7 @@ class Drawn:
 
 def draw(key: str, record: Record) -> Drawn:
     """One generated section, in the installation's language whoever asks. KeyError for one that only people fill."""
-    with translation.override(settings.LANGUAGE_CODE):
+    with language.of_what_is_kept():
         return _DRAWN[key](record)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
-from django.utils import translation
 
+from common import language
 from common import markdown as rendering
 from incidents import moments
 from postmortems import drawing
@@ -51,7 +51,7 @@ def as_markdown(document: Document, *, now: datetime) -> HttpResponse:
 def as_html(document: Document, *, now: datetime) -> HttpResponse:
     """The same as one page that needs nothing else to be read."""
     incident = document.record.incident
-    with translation.override(settings.LANGUAGE_CODE):
+    with language.of_what_is_kept():
         body = "".join(rendering.render(part) for part in _parts(document, now))
     page = _PAGE.format(title=escape(f"{incident}: {incident.title}"), body=body)
     return _file(incident.number, "html", "text/html; charset=utf-8", page)
@@ -71,7 +71,7 @@ def _file(number: int, extension: str, content_type: str, text: str) -> HttpResp
 
 def markdown(document: Document, *, now: datetime) -> str:
     """Title, facts, people, budgets, what is missing, every section, the action items, and when it was written."""
-    with translation.override(settings.LANGUAGE_CODE):
+    with language.of_what_is_kept():
         return "\n\n".join(_parts(document, now)) + "\n"
 
 

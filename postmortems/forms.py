@@ -24,9 +24,9 @@ class SectionForm(Form):
     markdown = forms.CharField(
         required=False,
         strip=False,
-        label="Text",
+        label=_("Text"),
         widget=forms.Textarea(attrs={"rows": 18, "class": "editor"}),
-        help_text="Markdown: **bold**, - lists, tables, ``` code. HTML is shown as text.",
+        help_text=_("Markdown: **bold**, - lists, tables, ``` code. HTML is shown as text."),
     )
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
@@ -75,25 +75,35 @@ class PostmortemFilter(Form):
     """Which postmortems are listed; what it cannot read counts as not asked for."""
 
     q = forms.CharField(required=False, max_length=200)
-    status = forms.ChoiceField(required=False, choices=[("", "Any status"), *Postmortem.Status.choices])
+    status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Postmortem.Status.choices])
 
 
 class ItemForm(Form):
     """An action item as it is written down."""
 
-    title = forms.CharField(max_length=300, help_text="Begin with a verb, and say when it is done.")
-    type = forms.ChoiceField(choices=ActionItem.Type.choices, initial=ActionItem.Type.PREVENT)
-    priority = forms.ChoiceField(choices=ActionItem.Priority.choices, initial=ActionItem.Priority.P2)
-    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label="Nobody yet")
-    team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label="No team")
-    due_on = forms.DateField(required=False, label="Due", widget=_DAY)
-    verify_by = forms.DateField(required=False, widget=_DAY, help_text="When one looks whether it worked.")
-    check_text = forms.CharField(
-        required=False, label="How we will know", widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
+    title = forms.CharField(
+        label=_("Title"), max_length=300, help_text=_("Begin with a verb, and say when it is done.")
     )
-    tags = forms.CharField(required=False, max_length=500, help_text="Separated by commas.")
+    type = forms.ChoiceField(label=_("Type"), choices=ActionItem.Type.choices, initial=ActionItem.Type.PREVENT)
+    priority = forms.ChoiceField(
+        label=_("Priority"), choices=ActionItem.Priority.choices, initial=ActionItem.Priority.P2
+    )
+    owner = forms.ModelChoiceField(User.objects.none(), required=False, empty_label=_("Nobody yet"), label=_("Owner"))
+    team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label=_("No team"), label=_("Team"))
+    due_on = forms.DateField(required=False, label=_("Due"), widget=_DAY)
+    verify_by = forms.DateField(
+        required=False, label=_("Verify by"), widget=_DAY, help_text=_("When one looks whether it worked.")
+    )
+    check_text = forms.CharField(
+        required=False, label=_("How we will know"), widget=forms.Textarea(attrs={"rows": 2}), max_length=4000
+    )
+    tags = forms.CharField(label=_("Tags"), required=False, max_length=500, help_text=_("Separated by commas."))
     tracker = forms.URLField(
-        required=False, max_length=500, assume_scheme="https", help_text="Its address in your issue tracker."
+        label=_("Tracker"),
+        required=False,
+        max_length=500,
+        assume_scheme="https",
+        help_text=_("Its address in your issue tracker."),
     )
 
     def __init__(self, *args: Any, owner: User | None = None, **kwargs: Any) -> None:
@@ -108,17 +118,17 @@ class ItemForm(Form):
 class ItemChangeForm(ItemForm, ChangeForm):
     """The same, and how far it has come."""
 
-    status = forms.ChoiceField()
+    status = forms.ChoiceField(label=_("Status"))
     reason = forms.CharField(
         required=False,
-        label="Why",
+        label=_("Why"),
         widget=forms.Textarea(attrs={"rows": 2}),
         max_length=4000,
-        help_text="Why it won't be done, or did not work.",
+        help_text=_("Why it won't be done, or did not work."),
     )
     evidence = forms.CharField(
         required=False,
-        label="What shows that it worked",
+        label=_("What shows that it worked"),
         widget=forms.Textarea(attrs={"rows": 2}),
         max_length=4000,
     )

@@ -142,6 +142,7 @@ def test_an_alert_becomes_an_incident_is_handled_and_ends_as_a_postmortem(
     page.goto(f"{burnline.url}/incidents/{number}/")
     write_a_note(page, HOSTILE)
     page.goto(f"{burnline.url}/postmortems/{number}/")
+    page.get_by_text("More", exact=True).first.click()
     with page.expect_download() as downloading:
         page.locator(f"a[href='/postmortems/{number}/export.md']").first.click()
     target = tmp_path / downloading.value.suggested_filename
