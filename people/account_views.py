@@ -46,8 +46,10 @@ def address(request: SignedInRequest) -> HttpResponse:
 
 
 def password(request: SignedInRequest) -> HttpResponse:
-    """Guesses at the old one are counted with those at the door."""
+    """Guesses at the old one are counted with those at the door. Who has none yet confirms by other means."""
     user = request.user
+    if not user.has_usable_password() and not stepup.is_recent(request, now=timezone.now()):
+        return redirect(stepup.confirm_url(request.get_full_path()))
     form = PasswordForm(request.POST or None, user=user)
     status = 200
     if form.is_valid():
@@ -57,7 +59,7 @@ def password(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, refusal.message)
             status = refusal.status
         else:
-            if user.check_password(form.cleaned_data["old_password"]):
+            if not user.has_usable_password() or user.check_password(form.cleaned_data["old_password"]):
                 guess.was_right()
                 new = form.cleaned_data["new_password"]
                 passwords.change(user, new, by=request.actor, now=timezone.now(), keep=request.session.session_key)

@@ -17,6 +17,7 @@ from people import (
     access,
     directory,
     filters,
+    passwords,
     schema,  # noqa: F401  its classes register themselves
     tokens,
 )
@@ -41,6 +42,8 @@ class Users(rest.Resource[User]):
         given = self.taken(shapes.UserIn)
         if (memberships := given.pop("memberships", None)) is not None:
             given["memberships"] = _by_team(memberships)
+        if "password" in given:
+            passwords.check(given["password"], User(email=given["email"], name=given["name"]))
         user = directory.add_user(**given, by=actor_of(request), now=timezone.now())
         return etags.answer(request, self.get_serializer(_users().get(pk=user.pk)).data, user.version, status=201)
 

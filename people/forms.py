@@ -115,6 +115,11 @@ class PasswordForm(NewPasswordForm):
     )
     field_order = ("old_password", "new_password")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.user.has_usable_password():
+            del self.fields["old_password"]
+
 
 class TokenForm(Form):
     name = forms.CharField(max_length=100, help_text="Which program it is for.")

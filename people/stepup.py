@@ -86,9 +86,9 @@ def _guarded(decorated: V, on: str) -> V:
             return decorated(request, *args, **kwargs)
         if request.headers.get("HX-Request"):
             here = urlsplit(request.headers.get("HX-Current-URL", "")).path or "/"
-            return HttpResponse(status=204, headers={"HX-Redirect": _confirm_url(here)})
+            return HttpResponse(status=204, headers={"HX-Redirect": confirm_url(here)})
         if request.method in ("GET", "HEAD"):
-            return redirect(_confirm_url(request.get_full_path()))
+            return redirect(confirm_url(request.get_full_path()))
         error = ""
         if any(name in request.POST for name in _FIELDS):
             error, status = attempt(request, now=now)
@@ -171,5 +171,5 @@ def _carried(sent: QueryDict) -> list[tuple[str, str]]:
     return [(name, value) for name, values in sent.lists() if name not in skipped for value in values]
 
 
-def _confirm_url(then: str) -> str:
+def confirm_url(then: str) -> str:
     return f"{reverse('confirm')}?{urlencode({'next': then})}"

@@ -30,6 +30,15 @@ def test_an_admin_adds_somebody_with_their_teams(api: Api, admin: User, payments
     assert not User.objects.get(pk=dana["id"]).has_usable_password()
 
 
+def test_a_password_given_by_a_program_is_as_strong_as_everybodys(api: Api, admin: User) -> None:
+    def add(password: str) -> int:
+        said = {"email": "dana@example.com", "name": "Dana", "password": password}
+        return api(admin).post("/api/v1/users/", said).status_code
+
+    assert [add("short"), add("Password2026!"), add("dana@example.com")] == [422, 422, 422]
+    assert add("four quiet words here") == 201
+
+
 def test_nobody_else_does(api: Api, bob: User) -> None:
     answer = api(bob).post("/api/v1/users/", {"email": "x@example.com", "name": "X"})
 

@@ -436,3 +436,8 @@ def test_the_only_way_in_is_not_given_up(db: None, liar: Liar, ours: Configure) 
 
     assert client.post("/account/provider/disconnect/").status_code == 409
     assert SocialAccount.objects.exists()
+
+    assert "Current password" not in client.get("/account/password/").content.decode()
+    assert client.post("/account/password/", {"new_password": "some quite different words"}).status_code == 302
+    assert client.post("/account/provider/disconnect/").status_code == 302
+    assert not SocialAccount.objects.exists()

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from people.models import Token, User
 from tests.make import PASSWORD
+from tests.people.test_csrf import PATHS
 
 NEW = {"name": "chat bot", "scopes": ["read", "write"]}
 
@@ -108,3 +109,44 @@ def test_a_browsers_session_is_asked_by_the_api_too_and_a_token_is_not(idle: Cli
     assert (answer.status_code, answer.json()["code"]) == (403, "confirm_first")
     assert api(alice).post("/api/v1/tokens/", {"name": "bot", "scopes": ["read"]}).status_code == 201  # type: ignore[operator]
     assert browser.get("/api/v1/tokens/").status_code == 200
+
+
+# What asks: the credentials, tokens, people and exports; each route that changes them
+
+ASKS = {
+    *("token-list", "token-revoke", "account-address", "single-sign-on-disconnect"),
+    *(
+        "second-factor-app",
+        "second-factor-passkey",
+        "second-factor-name",
+        "second-factor-remove",
+        "second-factor-codes",
+    ),
+    *("person-new", "person-edit", "person-invite", "person-reset"),
+    *("integration-new", "integration-rotate", "integration-end-old", "integration-switch"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ASKS))
+def test_each_form_that_weighs_asks_first(client: Client, admin: User, name: str) -> None:
+    client.force_login(admin)
+    session = client.session
+    session["_confirmed_at"] -= 20 * 60
+    session.save()
+
+    answer = client.post(PATHS[name], {"name": "x"})
+
+    assert answer.status_code == 403
+    assert "Confirm that it is you" in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", ["/settings/people/export.csv", "/settings/audit/export.jsonl"])
+def test_what_leaves_as_a_file_asks_first(client: Client, admin: User, path: str) -> None:
+    client.force_login(admin)
+    session = client.session
+    session["_confirmed_at"] -= 20 * 60
+    session.save()
+
+    answer = client.get(path)
+
+    assert answer.headers.get("Location", "").startswith("/account/confirm/"), answer.status_code
