@@ -281,8 +281,8 @@ WITH RECURSIVE numbers(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM numbers WHER
 SELECT n, strftime('%%Y-%%m-%%d %%H:%%M:%%S', '2026-02-25 00:00:00', ((n - 1000001) * 10) || ' seconds') AS at,
   strftime('%%Y-%%m-%%d %%H:%%M:%%S', '2026-02-25 01:00:00', ((n - 1000001) * 10) || ' seconds') AS ended
 FROM numbers"""
-_LABELS = """('{"env": "' || CASE WHEN n % 3 = 0 THEN 'staging' ELSE 'production' END || '", "region": "eu-' || n % 4
-  || '", "pod": "service-' || n % 60 || '-' || n || '"}')"""
+_LABELS = """('{"env": "' || CASE WHEN n % 3 = 0 THEN 'staging' ELSE 'production' END || '", "region": "eu-' || (n % 4)
+  || '", "pod": "service-' || (n % 60) || '-' || n || '"}')"""
 _EMPTY = "'[]'"
 _DATA = "'{}'"
 _OVER = """
@@ -291,7 +291,7 @@ INSERT INTO incidents_incident (
   detected_at, acknowledged_at, resolved_at, reason, correlation_key, last_seq, last_hash, last_entry_at, version,
   created_at, updated_at
 )
-SELECT n, CASE WHEN n %% 4 = 0 THEN 'Checkout' ELSE 'Ranking' END || ' of service ' || n %% 60 || ' answers too late',
+SELECT n, CASE WHEN n %% 4 = 0 THEN 'Checkout' ELSE 'Ranking' END || ' of service ' || (n %% 60) || ' answers too late',
   '', CASE WHEN n %% 50 = 0 THEN 'dismissed' WHEN n %% 3 = 0 THEN 'closed' ELSE 'resolved' END,
   CASE WHEN n %% 100 < 2 THEN 'sev1' WHEN n %% 100 < 10 THEN 'sev2' WHEN n %% 100 < 50 THEN 'sev3' ELSE 'sev4' END,
   CASE n %% 5 WHEN 0 THEN 'latency' WHEN 1 THEN 'quality' WHEN 2 THEN 'drift' ELSE 'availability' END,

@@ -132,7 +132,7 @@ def _counts() -> str:
     unpacked = "jsonb_each_text" if connection.vendor == "postgresql" else "json_each"
     labels = (
         "SELECT 'label', label.key || ':' || label.value AS word, '', count(*) AS n "
-        f"FROM base, {unpacked}(base.labels) AS label WHERE {_ALL} "
+        f"FROM base, {unpacked}(base.labels) AS label WHERE {_ALL} AND label.value IS NOT NULL "
         f"GROUP BY label.key, label.value ORDER BY n DESC, word LIMIT {LABELS}"
     )
     parts = [
