@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts import ingest, rules
+from alerts import ingest, plans, rules
 from alerts.models import Alert, Group
 from alerts.payload import Alert as Sent
 from alerts.payload import Notification
@@ -46,7 +46,7 @@ def _end(group: Group, over: QuerySet[Alert], now: datetime) -> bool:
         alerts=[_again(alert) for alert in alerts],
         quarantined=[],
     )
-    times = ingest.Times(at=now, now=now, seen_at=min(alert.last_seen_at for alert in alerts))
+    times = plans.Times(at=now, now=now, seen_at=min(alert.last_seen_at for alert in alerts))
 
     def write(further: Collection[int]) -> None:
         with transaction.atomic():

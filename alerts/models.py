@@ -90,7 +90,9 @@ class Group(models.Model):
     Its row is the first lock that a delivery takes, so deliveries of one group pass one after another.
     """
 
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="groups")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="groups", db_index=False
+    )  # `one_row_per_group_key` begins with it
     key_hash = models.CharField(max_length=64)  # sha256 of the group key, whose length has no bound
     key = models.TextField()
     incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alert_groups")
@@ -118,7 +120,7 @@ class Delivery(models.Model):
     integration = models.ForeignKey(
         Integration, on_delete=models.PROTECT, related_name="deliveries", db_index=False
     )  # `delivery_latest` begins with it
-    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
     received_at = models.DateTimeField()
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     status = models.PositiveSmallIntegerField()  # the HTTP status that was answered
@@ -214,7 +216,9 @@ class Alert(models.Model):
         RESOLVED = "resolved", "Resolved"
         STALE = "stale", "Stale"
 
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="alerts")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="alerts", db_index=False
+    )  # `one_row_per_instance` begins with it
     fingerprint = models.CharField(max_length=64)  # the sender's, as given
     labels_hash = models.CharField(max_length=16)  # tells apart label sets whose fingerprints collide
     starts_at = models.DateTimeField()
@@ -228,7 +232,8 @@ class Alert(models.Model):
     labels = models.JSONField(default=dict)
     annotations = models.JSONField(default=dict)
     generator_url = models.TextField(blank=True)
-    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="alerts")
+    # without an index, as nobody asks for all of a group; nor for the deliveries of one
+    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False)
     incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts")
     # the incident that it goes back to when that one is no longer merged into `incident`
     merged_from = models.ForeignKey(

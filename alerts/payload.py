@@ -9,7 +9,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
@@ -20,7 +19,7 @@ from common import years
 from common.errors import DomainError
 from common.text import shortened, storable
 
-_SMALLEST = 64  # bytes that an alert takes at least
+SMALLEST = 64  # bytes that an alert takes at least
 _FEW = 1000
 
 
@@ -47,13 +46,21 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     def name(self) -> str:
         return self.labels.get("alertname", "")
 
-    @cached_property
+    @property
     def labels_hash(self) -> str:
-        return _digest(self.labels)
+        return self._kept("labels_hash") or self._keep("labels_hash", self.labels)
 
-    @cached_property
+    @property
     def content_hash(self) -> str:
-        return _digest([self.annotations, self.generator_url])
+        return self._kept("content_hash") or self._keep("content_hash", [self.annotations, self.generator_url])
+
+    def _kept(self, name: str) -> str:
+        return str(self.__dict__.get(name, ""))
+
+    def _keep(self, name: str, value: Any) -> str:
+        """`cached_property` does the same with a lock, which costs as much as the hash."""
+        digest = self.__dict__[name] = _digest(value)
+        return digest
 
 
 class _Whole(msgspec.Struct, rename="camel", kw_only=True):
@@ -146,7 +153,7 @@ def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
     raws = members.get("alerts")
     if not isinstance(raws, list):
         raise BadPayload("`alerts` is not a list.")
-    if len(raws) > max(_FEW, len(body) // _SMALLEST):  # looked at one by one, millions of nothing take a minute
+    if len(raws) > max(_FEW, len(body) // SMALLEST):  # looked at one by one, millions of nothing take a minute
         raise BadPayload(f"These are no alerts: {len(raws):,} of them in {len(body):,} bytes.")
     return members, raws
 
@@ -182,7 +189,8 @@ def _sorted_out(whole: _Whole, alerts: list[tuple[int, Alert]], quarantined: lis
     taken: dict[tuple[str, str, datetime], Alert] = {}
     for position, alert in alerts:
         try:
-            alert.starts_at = alert.starts_at.astimezone(UTC)
+            if alert.starts_at.tzinfo is not UTC:
+                alert.starts_at = alert.starts_at.astimezone(UTC)
             if alert.ends_at is not None:  # year 1 means "not ended"
                 alert.ends_at = None if alert.ends_at.year == 1 else alert.ends_at.astimezone(UTC)
         except OverflowError:

@@ -6,13 +6,14 @@ with the greatest start can be open; and it is not open if a resolved instance c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+
+class Instance(msgspec.Struct, frozen=True):
     """One (fingerprint, start). `id` is None for one that is not in the database yet."""
 
     starts_at: datetime
@@ -24,10 +25,10 @@ class Instance:
     incident_id: int | None = None
     content_hash: str = ""
     seen_at: datetime | None = None  # when it was last heard of, where that may be after what is judged now
+    status: str = ""  # as it is in the database, "" where it is not
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What became of one fingerprint. `delivered` are the instances that the delivery named, as they are now;
     `overtaken` those in the database that are open no longer without having been resolved."""
 
@@ -42,12 +43,13 @@ class Verdict:
         return self.returned_at is not None
 
 
-def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datetime, grace: timedelta) -> Verdict:
+def judge(known: Collection[Instance], named: Sequence[Instance], *, now: datetime, grace: timedelta) -> Verdict:
     """Fold the delivered instances of one fingerprint into what is known of it. `now` is when they were received."""
+    if not known and len(named) == 1:  # never heard of: most of a storm
+        return Verdict([named[0]], [], None, named[0] if named[0].is_firing else None)
     before = {instance.starts_at: instance for instance in known}
     after = dict(before)
     returned: dict[datetime, datetime] = {}
-    named = list(incoming)
     for new in named:
         old = after.get(new.starts_at)
         is_older = bool(old and old.seen_at and old.seen_at > now)  # than what is known, although it is judged after it
@@ -70,7 +72,7 @@ def judge(known: Iterable[Instance], incoming: Iterable[Instance], *, now: datet
     return _verdict(before, after, [new.starts_at for new in named], returned)
 
 
-def lapse(known: Iterable[Instance], named: Iterable[Instance], *, now: datetime, grace: timedelta) -> Verdict:
+def lapse(known: Collection[Instance], named: Sequence[Instance], *, now: datetime, grace: timedelta) -> Verdict:
     """Let those of the named instances fire that are provisional still and have outlived their grace. One that was
     overtaken meanwhile stays resolved, and is waited for no more."""
     before = {instance.starts_at: instance for instance in known}

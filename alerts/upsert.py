@@ -3,16 +3,32 @@ one order. Measured as fast as COPY, and it carries ON CONFLICT ... RETURNING.""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, cast
 
-import orjson
-from django.db import connection
-from django.db.models.expressions import RawSQL
+import msgspec
+
+from alerts import payload, rules
+from alerts.models import Alert
+from common import statements
 
 PROMOTE = "promote"  # given as `was`: a resolved row may become firing again
+
+Identity = tuple[str, str]  # fingerprint and hash of the labels
+Key = tuple[str, str, datetime]  # of one instance: its identity and its start
+
+# The instances that can matter: those open, those that start or end after the earliest start now delivered.
+_KNOWN = """
+SELECT fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional_since, id, incident_id,
+       content_hash, last_seen_at
+FROM alerts_alert
+WHERE integration_id = %s AND fingerprint {among} AND (status = 'firing' OR starts_at >= %s OR ends_at > %s)"""
+
+_CLOSE = """
+UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}
+WHERE id {among} AND status = 'firing'"""
 
 _COLUMNS = (
     "integration_id, fingerprint, labels_hash, starts_at, ends_at, status, was, superseded, provisional_since, name, "
@@ -40,15 +56,16 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   incident_id = CASE WHEN excluded.was = '{PROMOTE}' THEN COALESCE(excluded.incident_id, alerts_alert.incident_id)
                 ELSE COALESCE(alerts_alert.incident_id, excluded.incident_id) END,
   {_NEWEST}
-RETURNING fingerprint, labels_hash, starts_at, was, status, incident_id
-"""
+RETURNING fingerprint, labels_hash, starts_at, was, status, incident_id"""
 
 _POSTGRESQL = f"""
-INSERT INTO alerts_alert ({_COLUMNS})
+WITH written AS (INSERT INTO alerts_alert ({_COLUMNS})
 SELECT %s, f, h, s, e, st, w, su, p, n, l, a, u, c, %s, i, %s, %s FROM jsonb_to_recordset(%s::jsonb)
   AS t(o int, f text, h text, s timestamptz, e timestamptz, st text, w text, su bool, p timestamptz, n text, l jsonb,
        a jsonb, u text, c text, i bigint) ORDER BY o
-{_ON_CONFLICT}"""
+{_ON_CONFLICT}
+)
+SELECT * FROM written WHERE was <> ''"""  # what was not there is as it was sent
 
 _MEMBERS = ("f", "h", "s", "e", "st", "w", "su", "p", "n", "l", "a", "u", "c")
 _SQLITE = f"""
@@ -58,33 +75,46 @@ SELECT %s, {", ".join(f"json_extract(j.value, '$.{member}')" for member in _MEMB
 FROM json_each(%s) AS j WHERE true ORDER BY j.key
 {_ON_CONFLICT}"""
 
+# Only those that still are as they were when they were read; their number tells whether all are.
+_TOUCH = """
+WITH same AS (
+  SELECT id AS held FROM alerts_alert WHERE id = ANY(%s) AND %s::jsonb ->> id::text = status || ' ' || content_hash
+  ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE
+)
+UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = greatest(last_seen_at, %s)
+FROM same WHERE id = held"""
+_TOUCH_ON_SQLITE = """
+UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = max(last_seen_at, %s)
+WHERE id IN (SELECT value FROM json_each(%s)) AND json_extract(%s, '$.' || id) = status || ' ' || content_hash"""
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One instance to write. `status` as it shall be, `was` empty or PROMOTE."""
 
-    fingerprint: str
-    labels_hash: str
-    starts_at: datetime
-    ends_at: datetime | None
-    status: str
-    was: str
-    superseded: bool
-    provisional_since: datetime | None
-    name: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
-    generator_url: str
-    content_hash: str
-    incident_id: int | None  # of one that is there already it changes nothing, but for a promotion
+class Row(msgspec.Struct):
+    """One instance to write. `status` as it shall be, `was` empty or PROMOTE. The names within the statement are short,
+    as each is sent with every row."""
+
+    fingerprint: str = msgspec.field(name="f")
+    labels_hash: str = msgspec.field(name="h")
+    starts_at: datetime = msgspec.field(name="s")
+    ends_at: datetime | None = msgspec.field(name="e")
+    status: str = msgspec.field(name="st")
+    was: str = msgspec.field(name="w")
+    superseded: bool = msgspec.field(name="su")
+    provisional_since: datetime | None = msgspec.field(name="p")
+    name: str = msgspec.field(name="n")
+    labels: dict[str, str] = msgspec.field(name="l")
+    annotations: dict[str, str] = msgspec.field(name="a")
+    generator_url: str = msgspec.field(name="u")
+    content_hash: str = msgspec.field(name="c")
+    # of one that is there already it changes nothing, but for a promotion
+    incident_id: int | None = msgspec.field(name="i")
+    order: int = msgspec.field(name="o", default=0)
 
     @property
-    def key(self) -> tuple[str, str, datetime]:
+    def key(self) -> Key:
         return self.fingerprint, self.labels_hash, self.starts_at
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What the database made of a row: its status before ("" if it is new) and now, and its incident."""
 
     was: str
@@ -92,64 +122,80 @@ class Written:
     incident_id: int | None
 
 
-def write(
-    integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime
-) -> dict[tuple[str, str, datetime], Written]:
+def known(
+    integration_id: int, alerts: Sequence[payload.Alert], *, is_late: bool
+) -> dict[Identity, list[rules.Instance]]:
+    """What is known of the fingerprints of these alerts, as far as it can matter. What is taken in late may be older
+    than that: then the instances say since when."""
+    found: dict[Identity, list[rules.Instance]] = defaultdict(list)
+    if not alerts:
+        return found
+    earliest = statements.moment(min(alert.starts_at for alert in alerts))
+    fingerprints = statements.any_of([alert.fingerprint for alert in alerts])
+    rows = statements.run(_KNOWN.format(among=statements.among()), [integration_id, fingerprints, earliest, earliest])
+    for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, *rest in rows:
+        pk, incident_id, content_hash, seen_at = rest
+        found[fingerprint, labels_hash].append(
+            rules.Instance(
+                starts_at=cast(datetime, statements.read(starts_at)),
+                ends_at=statements.read(ends_at),
+                is_firing=status == Alert.Status.FIRING,
+                superseded=bool(superseded),
+                provisional_since=statements.read(provisional),
+                id=pk,
+                incident_id=incident_id,
+                content_hash=content_hash,
+                seen_at=statements.read(seen_at) if is_late else None,
+                status=status,
+            )
+        )
+    return found
+
+
+def close(overtaken: Collection[int]) -> int:
+    """Resolve what another instance replaces; how many of these rows were firing still."""
+    true = "true" if statements.is_postgresql() else "1"
+    return statements.count(_CLOSE.format(among=statements.among(), true=true), [statements.any_of(list(overtaken))])
+
+
+def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime) -> dict[Key, Written]:
     """Insert or update all rows in one statement, in the order given; what became of each by its key.
 
     Raises IntegrityError where another delivery has opened the same fingerprint with another start meanwhile.
     """
     if not rows:
         return {}
-    moment = connection.ops.adapt_datetimefield_value
-    is_postgresql = connection.vendor == "postgresql"
-    document = [
-        {
-            "o": order,
-            "f": row.fingerprint,
-            "h": row.labels_hash,
-            "s": _sent(row.starts_at),
-            "e": _sent(row.ends_at),
-            "st": row.status,
-            "w": row.was,
-            "su": _flag(row.superseded),
-            "p": _sent(row.provisional_since),
-            "n": row.name,
-            "l": row.labels,
-            "a": row.annotations,
-            "u": row.generator_url,
-            "c": row.content_hash,
-            "i": row.incident_id,
-        }
-        for order, row in enumerate(rows)
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _POSTGRESQL if is_postgresql else _SQLITE,
-            [integration_id, group_id, moment(seen_at), moment(seen_at), orjson.dumps(document).decode()],
+    for order, row in enumerate(rows):
+        row.order = order
+    if statements.is_postgresql():
+        sql, document = _POSTGRESQL, msgspec.json.encode(rows).decode()
+    else:
+        sql, document = _SQLITE, statements.document([_as_sqlite_reads_it(row) for row in rows])
+    seen = statements.moment(seen_at)
+    found = {
+        (fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status, incident_id)
+        for fingerprint, labels_hash, starts_at, was, status, incident_id in statements.run(
+            sql, [integration_id, group_id, seen, seen, document]
         )
-        return {
-            (fingerprint, labels_hash, starts_at if starts_at.tzinfo else starts_at.replace(tzinfo=UTC)): Written(*rest)
-            for fingerprint, labels_hash, starts_at, *rest in cursor.fetchall()
-        }
+    }
+    return {row.key: found.get(row.key) or Written("", row.status, row.incident_id) for row in rows}
 
 
-def among(values: Sequence[str]) -> RawSQL:
-    """The right side of `__in` for any number of strings in one parameter."""
-    unpack = (
-        "SELECT jsonb_array_elements_text(%s::jsonb)"
-        if connection.vendor == "postgresql"
-        else ("SELECT value FROM json_each(%s)")
-    )
-    return RawSQL(unpack, [orjson.dumps(list(values)).decode()])
+def touch(instances: Collection[rules.Instance], group_id: int, *, seen_at: datetime) -> int:
+    """These were delivered again, as they are known; how many of them still are so."""
+    which = [
+        statements.any_of([i.id for i in instances if i.id is not None]),
+        statements.document({str(i.id): f"{i.status} {i.content_hash}" for i in instances}),
+    ]
+    how = [group_id, statements.moment(seen_at)]
+    if statements.is_postgresql():
+        return statements.count(_TOUCH, [*which, *how])
+    return statements.count(_TOUCH_ON_SQLITE, [*how, *which])
 
 
-def _sent(moment: datetime | None) -> Any:
-    """A moment as it must stand in the JSON: for SQLite in the very form in which Django stores it."""
-    if moment is None or connection.vendor == "postgresql":
-        return moment
-    return str(connection.ops.adapt_datetimefield_value(moment))
-
-
-def _flag(value: bool) -> bool | int:
-    return value if connection.vendor == "postgresql" else int(value)
+def _as_sqlite_reads_it(row: Row) -> dict[str, Any]:
+    members: dict[str, Any] = msgspec.to_builtins(row, builtin_types=(datetime,))
+    members["su"] = int(row.superseded)
+    for name in ("s", "e", "p"):
+        members[name] = statements.moment(members[name])
+    return members

@@ -124,7 +124,12 @@ def _figures(server: Server, servers: Sequence[Server], alerts: int) -> dict[str
         for other in servers
         if other.name.startswith("/") and other is not server
     }
-    return {**{name: _median(runs, name) for name in named}, **ratios}
+    costs = {
+        f"cpu_times_{other.name}": _median_ratio(runs, other.runs[alerts], "cpu_s_per_1000_alerts")
+        for other in servers
+        if other.name.startswith("/") and other is not server
+    }
+    return {**{name: _median(runs, name) for name in named}, **ratios, **costs}
 
 
 def _promises(figures: dict[str, Any], sizes: Sequence[int]) -> Iterator[Promise]:
@@ -319,8 +324,9 @@ def _median(runs: Sequence[dict[str, float]], name: str) -> float:
     return round(statistics.median(run[name] for run in runs), 3)
 
 
-def _median_ratio(runs: Sequence[dict[str, float]], others: Sequence[dict[str, float]]) -> float:
-    return round(statistics.median(run["rps"] / other["rps"] for run, other in zip(runs, others, strict=True)), 3)
+def _median_ratio(runs: Sequence[dict[str, float]], others: Sequence[dict[str, float]], name: str = "rps") -> float:
+    """Of what was measured in the same round."""
+    return round(statistics.median(run[name] / other[name] for run, other in zip(runs, others, strict=True)), 3)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import orjson
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,13 +23,22 @@ def storable(text: str) -> str:
 
 def storable_json(value: Any) -> Any:
     """The same for every string within a JSON value, keys included."""
+    try:
+        if b"\\u0000" not in orjson.dumps(value):
+            return value  # as nearly all are, and seen at a glance
+    except TypeError:
+        pass
+    return _storable_json(value)
+
+
+def _storable_json(value: Any) -> Any:
     match value:
         case str():
             return storable(value)
         case dict():
-            return {storable(k): storable_json(v) for k, v in value.items()}
+            return {storable(k): _storable_json(v) for k, v in value.items()}
         case list():
-            return [storable_json(v) for v in value]
+            return [_storable_json(v) for v in value]
     return value
 
 

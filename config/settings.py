@@ -99,6 +99,7 @@ class Environment(BaseSettings):
     )
     raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
     raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
+    prepared_statements: bool = True  # off behind a pooler that does not keep them
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere
     breached_passwords: FilePath | None = None  # SHA-1 in the order of the hashes, as haveibeenpwned.com gives them out
     require_second_factor: Literal["none", "admins", "everyone"] = "none"
@@ -244,10 +245,12 @@ if ENV.database_url.startswith(("postgres://", "postgresql://")):
     DATABASES = {
         "default": {
             **_database_settings,
+            "ENGINE": "common.postgresql",
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
                 **_database_settings.get("OPTIONS", {}),
+                "prepare_threshold": 0 if ENV.prepared_statements else None,
                 "options": "-c lock_timeout=8s -c idle_in_transaction_session_timeout=60s",
             },
         }
@@ -255,7 +258,7 @@ if ENV.database_url.startswith(("postgres://", "postgresql://")):
 else:
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "common.sqlite",
             "NAME": str(
                 dj_database_url.parse(ENV.database_url)["NAME"]
                 if ENV.database_url

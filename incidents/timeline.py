@@ -7,16 +7,15 @@ own content (canonical JSON, RFC 8785), so that the chain itself does not depend
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
-import rfc8785
 from django.db import connection, transaction
 
-from common import markdown, wake
+from common import canonical, markdown, statements, wake
 from common.errors import Invalid
 from common.text import storable, storable_json
 from incidents.models import Entry, Incident
@@ -35,6 +34,64 @@ class Draft:
     data: Mapping[str, Any] = field(default_factory=dict)
     amends: int | None = None
     key: str = ""
+
+
+@dataclass(slots=True)
+class _Line:
+    """An entry as it is written: its columns, by the names that they have on `Entry`."""
+
+    incident_id: int
+    seq: int
+    kind: str
+    at: datetime
+    recorded_at: datetime
+    actor_type: str
+    actor_user_id: int | None
+    actor_token_id: int | None
+    actor_source: str
+    actor_name: str
+    text: str
+    html: str
+    data: dict[str, Any]
+    amends: int | None
+    key: str
+    content_hash: str
+    previous_hash: str
+    hash: str = ""
+
+
+_COLUMNS = tuple(each.name for each in fields(_Line))
+_NAMES = ", ".join(f'"{name}"' for name in _COLUMNS)
+_TYPES = {
+    **dict.fromkeys(("incident_id", "actor_user_id", "actor_token_id"), "bigint"),
+    **dict.fromkeys(("seq", "amends"), "int"),
+    **dict.fromkeys(("at", "recorded_at"), "timestamptz"),
+    "data": "jsonb",
+}
+_MOVE_AND_INSERT = f"""
+WITH moved AS (
+  UPDATE incidents_incident SET last_seq = (%s::jsonb ->> id::text)::int, last_hash = %s::jsonb ->> id::text,
+         last_entry_at = %s
+  WHERE id = ANY(%s)
+)
+INSERT INTO incidents_entry ({_NAMES})
+SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb)
+  AS t({", ".join(f'"{name}" {_TYPES.get(name, "text")}' for name in _COLUMNS)}) ORDER BY incident_id, seq
+RETURNING id, incident_id, seq"""
+_INSERT_ON_SQLITE = f"""
+INSERT INTO incidents_entry ({_NAMES})
+SELECT {", ".join(f"json_extract(j.value, '$.{name}')" for name in _COLUMNS)} FROM json_each(%s) AS j ORDER BY j.key
+RETURNING id, incident_id, seq"""
+_MOVE_ON_SQLITE = """
+UPDATE incidents_incident SET last_seq = json_extract(%s, '$.' || id), last_hash = json_extract(%s, '$.' || id),
+       last_entry_at = %s
+WHERE id IN (SELECT value FROM json_each(%s))"""
+
+# What `lock` reads of an incident, in the order of the model.
+_LOCKED = (
+    *("id", "number", "status", "acknowledged_at", "resolved_at", "merged_into_id", "correlation_key"),
+    *("last_seq", "last_hash", "last_entry_at", "updated_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +122,59 @@ def record(
 
 
 def append(drafts: Sequence[tuple[Incident, Draft]], *, now: datetime) -> list[Entry]:
-    """Write entries of one or more incidents in the order given: one statement to lock the heads, one to insert, one to
-    move the heads, however many. The incidents' `last_seq`, `last_hash` and `last_entry_at` are brought up to date."""
-    assert connection.in_atomic_block, "an entry is written with the change that it tells of"
+    """Write entries of one or more incidents in the order given, however many: a statement to lock the heads, and one
+    to write (two on SQLite). The incidents' `last_seq`, `last_hash` and `last_entry_at` are brought up to date."""
     if not drafts:
         return []
     incidents = {incident.pk: incident for incident, _ in drafts}
     _lock_heads(incidents)
-    entries = _chained(drafts, now)
-    Entry.objects.bulk_create(entries)
-    Incident.objects.bulk_update(incidents.values(), ["last_seq", "last_hash", "last_entry_at"])
+    lines, keys = _extend(drafts, now)
+    return [_entry(incidents[line.incident_id], line, keys[line.incident_id, line.seq]) for line in lines]
+
+
+def extend(drafts: Sequence[tuple[Incident, Draft]], *, now: datetime) -> None:
+    """The same for incidents that are `lock`ed: what they say of their heads is true."""
+    if drafts:
+        _extend(drafts, now)
+
+
+def _extend(drafts: Sequence[tuple[Incident, Draft]], now: datetime) -> tuple[list[_Line], dict[tuple[int, int], int]]:
+    assert connection.in_atomic_block, "an entry is written with the change that it tells of"
+    lines = [_chained(incident, draft, now) for incident, draft in drafts]
+    keys = _write(lines, {incident.pk: incident for incident, _ in drafts}.values(), now)
     wake.after_commit(wake.ENTRIES)
-    return entries
+    return lines, keys
 
 
 def begin(incident: Incident, drafts: Iterable[Draft], *, now: datetime) -> Incident:
     """Insert a new incident together with its first entries: two statements."""
-    entries = _chained([(incident, draft) for draft in drafts], now)
+    lines = [_chained(incident, draft, now) for draft in drafts]
     incident.save(force_insert=True)
-    for entry in entries:
-        entry.incident = incident
-    Entry.objects.bulk_create(entries)
+    for line in lines:
+        line.incident_id = incident.pk
+    _write(lines, (), now)
     wake.after_commit(wake.ENTRIES)
     return incident
+
+
+def lock(incidents: Collection[int]) -> dict[int, Incident]:
+    """These incidents by their ids, in whose order they are locked until the end of the transaction. They know their
+    place, their status and their heads; what else they are asked for costs a statement."""
+    if not incidents:
+        return {}
+    sql = f"SELECT {', '.join(_LOCKED)} FROM incidents_incident WHERE id {statements.among()} ORDER BY id"
+    if statements.is_postgresql():
+        sql += " FOR NO KEY UPDATE"
+    rows = statements.run(sql, [statements.any_of(list(incidents))])
+    moments = [n for n, name in enumerate(_LOCKED) if name.endswith("_at")]
+    found = {}
+    for row in rows:
+        values = list(row)
+        for n in moments:
+            values[n] = statements.read(values[n])
+        incident = Incident.from_db(connection.alias, _LOCKED, values)
+        found[incident.pk] = incident
+    return found
 
 
 def written(incident: Incident, key: str) -> Entry | None:
@@ -123,13 +210,13 @@ def genesis(number: int) -> str:
 
 
 def content_hash(text: str, data: Mapping[str, Any]) -> str:
-    return sha256(rfc8785.dumps({"data": dict(data), "text": text})).hexdigest()
+    return sha256(canonical.dumps({"data": dict(data), "text": text})).hexdigest()
 
 
-def link_hash(entry: Entry, number: int) -> str:
+def link_hash(entry: Entry | _Line, number: int) -> str:
     """The hash of everything of an entry but its content, which stands in by its own hash."""
     return sha256(
-        rfc8785.dumps(
+        canonical.dumps(
             {
                 "actor": {
                     "name": entry.actor_name,
@@ -195,35 +282,66 @@ def _lock_heads(incidents: Mapping[int, Incident]) -> None:
         incidents[pk].last_hash = last_hash
 
 
-def _chained(drafts: Sequence[tuple[Incident, Draft]], now: datetime) -> list[Entry]:
-    """The entries of these drafts, each linked to the one before, and their incidents' heads moved in memory."""
-    entries = []
-    for incident, draft in drafts:
-        data = storable_json(dict(draft.data))
-        text = storable(draft.text)
-        entry = Entry(
-            incident=incident if incident.pk else None,
-            seq=incident.last_seq + 1,
-            kind=draft.kind,
-            at=draft.at,
-            recorded_at=now,
-            actor_type=draft.actor.type,
-            actor_user=_acting_user(draft.actor),
-            actor_token=draft.actor.token,
-            actor_source=draft.actor.source,
-            actor_name=draft.actor.name,
-            text=text,
-            html=markdown.render(text) if text else "",
-            data=data,
-            amends=draft.amends,
-            key=draft.key,
-            content_hash=content_hash(text, data),
-            previous_hash=incident.last_hash or genesis(incident.number),
-        )
-        entry.hash = link_hash(entry, incident.number)
-        incident.last_seq, incident.last_hash, incident.last_entry_at = entry.seq, entry.hash, now
-        entries.append(entry)
-    return entries
+def _chained(incident: Incident, draft: Draft, now: datetime) -> _Line:
+    """The entry of this draft, linked to the one before, and the incident's head moved in memory."""
+    data = storable_json(dict(draft.data))
+    text = storable(draft.text)
+    user = _acting_user(draft.actor)
+    line = _Line(
+        incident_id=incident.pk,
+        seq=incident.last_seq + 1,
+        kind=draft.kind.value,
+        at=draft.at,
+        recorded_at=now,
+        actor_type=draft.actor.type.value,
+        actor_user_id=user.pk if user else None,
+        actor_token_id=draft.actor.token.pk if draft.actor.token else None,
+        actor_source=draft.actor.source,
+        actor_name=draft.actor.name,
+        text=text,
+        html=markdown.render(text) if text else "",
+        data=data,
+        amends=draft.amends,
+        key=draft.key,
+        content_hash=content_hash(text, data),
+        previous_hash=incident.last_hash or genesis(incident.number),
+    )
+    line.hash = link_hash(line, incident.number)
+    incident.last_seq, incident.last_hash, incident.last_entry_at = line.seq, line.hash, now
+    return line
+
+
+def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -> dict[tuple[int, int], int]:
+    """Insert the entries, and move the heads of these incidents to where they are in memory. The ids of the entries, by
+    incident and seq."""
+    entries = statements.document([_as_sent(line) for line in lines])
+    heads = [
+        statements.document({str(incident.pk): incident.last_seq for incident in moved}),
+        statements.document({str(incident.pk): incident.last_hash for incident in moved}),
+        statements.moment(now),
+        statements.any_of([incident.pk for incident in moved]),
+    ]
+    if statements.is_postgresql():
+        rows = statements.run(_MOVE_AND_INSERT, [*heads, entries])
+    else:
+        rows = statements.run(_INSERT_ON_SQLITE, [entries])
+        if moved:
+            statements.count(_MOVE_ON_SQLITE, heads)
+    return {(incident_id, seq): pk for pk, incident_id, seq in rows}
+
+
+def _as_sent(line: _Line) -> dict[str, Any]:
+    columns = {name: getattr(line, name) for name in _COLUMNS}
+    columns["at"], columns["recorded_at"] = statements.moment(line.at), statements.moment(line.recorded_at)
+    return columns
+
+
+def _entry(incident: Incident, line: _Line, pk: int) -> Entry:
+    """The row, as if it had been read."""
+    entry = Entry(pk=pk, **{name: getattr(line, name) for name in _COLUMNS})
+    entry.incident = incident
+    entry._state.adding, entry._state.db = False, connection.alias
+    return entry
 
 
 def _acting_user(actor: Actor) -> User | None:

@@ -99,7 +99,7 @@ def test_a_large_delivery_that_was_taken_is_shown_cut_too(source: Integration, a
 def test_what_was_not_read_says_so(source: Integration, admin: User) -> None:
     too_large = ingest.refuse(source, None, size=40 << 20, status=413, reason="Larger than 32 MiB.", now=NOW)
 
-    shown = page(admin, address(too_large))
+    shown = page(admin, address(Delivery.objects.get(pk=too_large)))
 
     assert "not read to its end" in shown
     assert "Larger than 32 MiB." in shown

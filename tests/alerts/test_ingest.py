@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,8 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from alerts import ingest, integrations, payload, routing
-from alerts.models import Alert, Delivery, Integration, RawBody
+from alerts import ingest, integrations, payload, routing, upsert
+from alerts.models import Alert, Delivery, Group, Integration, RawBody
 from incidents import lifecycle
 from incidents.models import Entry, Incident
 from slos import definitions
@@ -299,9 +300,7 @@ def test_what_is_refused_is_kept_with_its_reason(source: Integration) -> None:
 
 def test_the_number_of_statements_does_not_grow_with_the_number_of_alerts(source: Integration) -> None:
     def statements(group: str, names: list[str], minute: float, **fields: Any) -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             deliver(source, *[make.alert(name, **fields) for name in names], group=group, minute=minute)
         return sum(
             not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for q in captured.captured_queries
@@ -310,15 +309,83 @@ def test_the_number_of_statements_does_not_grow_with_the_number_of_alerts(source
     deliver(source, make.alert("Warm"))  # the catalogue is read once in five seconds
     many = [f"Alert{n}" for n in range(100)]
     opening = statements("one", ["Single"], 0), statements("many", many, 0)
+    joining = statements("one", ["Another"], 0.5), statements("many", [f"Other{n}" for n in range(100)], 0.5)
     repeat = statements("one", ["Single"], 1), statements("many", many, 1)
     resolve = (
         statements("one", ["Single"], 2, status="resolved", ends_at=later(2)),
         statements("many", many, 2, status="resolved", ends_at=later(2)),
     )
 
-    assert opening == (9, 9)
-    assert repeat == (6, 6)
-    assert resolve == (10, 10)
+    # SQLite, where nothing travels, has no statement that writes two tables.
+    assert opening == ((8, 8) if connection.vendor == "postgresql" else (9, 9))
+    assert joining == ((6, 6) if connection.vendor == "postgresql" else (8, 8))
+    assert repeat == (4, 4)
+    assert resolve == ((7, 7) if connection.vendor == "postgresql" else (9, 9))
+
+
+@pytest.fixture
+def overtaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """What the next delivery reads of alerts is what is known now, whatever another one writes meanwhile."""
+
+    def read_now() -> None:
+        seen: list[Any] = []
+        read = upsert.known
+
+        def known(*args: Any, **kwargs: Any) -> Any:
+            return seen.pop() if seen else read(*args, **kwargs)
+
+        seen.append(read(Integration.objects.get().pk, payload.parse(make.alertmanager_body()).alerts, is_late=False))
+        monkeypatch.setattr(upsert, "known", known)
+
+    return read_now
+
+
+def test_a_resolve_that_two_groups_bring_at_once_is_told_once(
+    source: Integration, overtaken: Callable[[], None]
+) -> None:
+    ended = make.alert(status="resolved", ends_at=later(1))
+    deliver(source, make.alert())
+    overtaken()
+    Alert.objects.update(status="resolved", ends_at=later(1))
+
+    receipt = deliver(source, ended, minute=1, group="other")
+
+    assert receipt.counts["unchanged"] == 1
+    assert "alerts_resolved" not in kinds(only()), "the other one tells of it"
+
+
+def test_a_repeat_that_a_resolve_overtakes_is_judged_anew(source: Integration, overtaken: Callable[[], None]) -> None:
+    deliver(source, make.alert())
+    overtaken()
+    Alert.objects.update(status="resolved", ends_at=later(1))
+
+    receipt = deliver(source, make.alert(), minute=2)
+
+    alert = Alert.objects.get()
+    assert receipt.counts["unchanged"] == 1
+    assert (alert.status, alert.provisional_since) == ("resolved", later(2))
+
+
+def test_a_repeat_through_another_group_is_heard_of_there(source: Integration) -> None:
+    deliver(source, make.alert(), group="one")
+    deliver(source, make.alert(), group="two", minute=1)
+
+    receipt = deliver(source, make.alert(), group="two", minute=2)
+
+    alert = Alert.objects.get()
+    assert receipt.incidents == [only().number]
+    assert (alert.group, alert.last_seen_at) == (Group.objects.get(key="two"), later(2))
+
+
+def test_a_repeat_of_what_was_merged_names_where_it_went(source: Integration, bob: Any) -> None:
+    deliver(source, make.alert())
+    merged, target = only(), make.incident()
+    Incident.objects.filter(pk=merged.pk).update(is_private=True)
+    lifecycle.move(merged, Status.MERGED, by=make.person(bob), now=later(1), merged_into=target)
+
+    receipt = deliver(source, make.alert(), minute=2)
+
+    assert receipt.incidents == [target.number]
 
 
 def test_an_slo_named_by_a_label_is_linked(source: Integration) -> None:

@@ -16,7 +16,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from alerts import ingest, integrations, routing, views
+from alerts import deliveries, ingest, integrations, routing, views
 from alerts.models import Alert, Delivery, Integration, RawBody
 from incidents import lifecycle, timeline
 from incidents.models import Incident
@@ -291,7 +291,7 @@ def test_nothing_of_a_delivery_is_kept_when_its_transaction_fails(monkeypatch: p
     def fail(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("disk full")
 
-    monkeypatch.setattr(ingest, "_keep", fail)
+    monkeypatch.setattr(deliveries, "record", fail)
 
     assert post(make.alertmanager_body(), token).status_code == 503
     assert not Incident.objects.exists()

@@ -1,0 +1,73 @@
+"""Statements as they are sent, where the way through the ORM would cost more than the database does.
+
+On PostgreSQL each is prepared once for a connection. Rows come as tuples, JSON in them as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, cast
+
+import orjson
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+
+
+def run(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Send it, and give the rows that it returns."""
+    if is_postgresql():
+        return cast(list[tuple[Any, ...]], _database().prepared(sql, values).fetchall())
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cast(list[tuple[Any, ...]], cursor.fetchall())
+
+
+def count(sql: str, values: Sequence[Any]) -> int:
+    """Send it, and give how many rows it wrote."""
+    if is_postgresql():
+        return int(_database().prepared(sql, values).rowcount)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+
+@cache
+def is_postgresql() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def among() -> str:
+    """The right side of a comparison with `any_of` so many values, of which there is one parameter."""
+    return "= ANY(%s)" if is_postgresql() else "IN (SELECT value FROM json_each(%s))"
+
+
+def any_of(values: Sequence[int] | Sequence[str]) -> Any:
+    return list(values) if is_postgresql() else orjson.dumps(list(values)).decode()
+
+
+def moment(value: datetime | None) -> Any:
+    """A moment as a parameter, or within JSON that the database unpacks: on SQLite in the form in which Django keeps
+    it."""
+    if value is None or is_postgresql():
+        return value
+    return str(connection.ops.adapt_datetimefield_value(value))
+
+
+def read(value: datetime | None) -> datetime | None:
+    """A moment as the database gave it, with its zone."""
+    return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def flag(value: bool) -> bool | int:
+    """A truth within JSON that the database unpacks."""
+    return value if is_postgresql() else int(value)
+
+
+def document(value: Any) -> str:
+    """Any number of values as one parameter, which the database unpacks."""
+    return orjson.dumps(value).decode()
+
+
+def _database() -> Any:
+    return connections[DEFAULT_DB_ALIAS]
