@@ -53,7 +53,7 @@ def test_a_note_outlives_a_look_at_another_page_but_not_signing_out(page: Page, 
     page.goto(incident)
     expect(page.get_by_label("New entry")).to_have_value(THOUGHT)
 
-    page.locator(".rail-foot summary").click()
+    page.locator(".topbar summary[aria-label^='Account of']").click()
     page.get_by_role("button", name="Sign out").first.click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.goto(incident)

@@ -325,7 +325,7 @@ def test_a_session_that_ended_is_told_and_one_that_begins_makes_the_page_live_ag
     page.get_by_label("New entry").fill(THOUGHT)
     other = tab(beside=page)
     other.goto(f"{burnline.url}/account/")
-    other.locator(".rail-foot summary").click()
+    other.locator(".topbar summary[aria-label^='Account of']").click()
     other.get_by_role("button", name="Sign out").first.click()
     expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
 
@@ -409,8 +409,8 @@ def sign_in(page: Page, burnline: Installation) -> None:
 
 
 def light(page: Page) -> Locator:
-    """What a desk's rail says of the page's hearing."""
-    return page.locator(".rail [data-live-words]")
+    """What the top bar says of the page's hearing."""
+    return page.locator(".topbar [data-live-words]")
 
 
 def timeline(page: Page) -> Locator:
