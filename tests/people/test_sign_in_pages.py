@@ -15,6 +15,7 @@ from common.addresses import address_of
 from people import directory, throttling
 from people.actors import SYSTEM, person
 from people.models import Throttle, User
+from tests import make
 from tests.make import NOW, PASSWORD
 
 
@@ -35,8 +36,11 @@ def test_one_signs_in_by_email_whatever_its_case(client: Client, alice: User) ->
     assert client.get("/account/").status_code == 200
 
 
-def test_the_front_door_leads_to_the_incidents(client: Client, alice: User) -> None:
+def test_the_front_door_leads_to_the_incidents_where_there_are_some(client: Client, alice: User) -> None:
     client.force_login(alice)
+    assert client.get("/")["Location"] == "/first-steps/"
+
+    make.incident()
 
     assert client.get("/")["Location"] == "/incidents/"
 
