@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.urls import reverse
 
 from people.models import Team
 
@@ -28,6 +29,9 @@ class Service(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        return reverse("service-detail", args=[self.slug])
+
 
 class Model(models.Model):
     """A machine-learned model that a service serves. Its versions and stages belong to the changes of the catalogue."""
@@ -45,3 +49,6 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("model-detail", args=[self.slug])

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from catalog import access, forms, inventory, queries
+from catalog.models import Model, Service
 from people import access as rights
 from people.actors import SignedInRequest
 
@@ -23,6 +24,32 @@ def service_list(request: SignedInRequest) -> HttpResponse:
         "managed": {None, *access.managed_teams(request.actor).values_list("pk", flat=True)},
     }
     return render(request, "catalog/list.html", context)
+
+
+def service_detail(request: SignedInRequest, slug: str) -> HttpResponse:
+    service = access.service_for(slug)
+    context = {
+        **_of_one(request, service),
+        "models": service.models.all(),
+        "depends_on": service.depends_on.all(),
+        "dependents": service.dependents.all(),
+    }
+    return render(request, "catalog/service.html", context)
+
+
+def model_detail(request: SignedInRequest, slug: str) -> HttpResponse:
+    return render(request, "catalog/model.html", _of_one(request, access.model_for(slug)))
+
+
+def _of_one(request: SignedInRequest, thing: Service | Model) -> dict[str, object]:
+    return {
+        "section": SECTION,
+        "now": timezone.now(),
+        "thing": thing,
+        "incidents": queries.incidents(thing, request.actor),
+        "may_manage": rights.can(request.actor, rights.Act.MANAGE, thing.team),
+        "may_respond": rights.can(request.actor, rights.Act.RESPOND),
+    }
 
 
 def service_new(request: SignedInRequest) -> HttpResponse:
@@ -45,7 +72,7 @@ def service_edit(request: SignedInRequest, slug: str) -> HttpResponse:
             changes, version = form.changes()
             if inventory.change(service, changes, by=request.actor, now=timezone.now(), version=version):
                 messages.success(request, f"{service} is changed.")
-            return redirect("service-list")
+            return redirect(service)
     context = {"section": SECTION, "form": form, "thing": service, "title": service.name, "action": "Save"}
     return render(request, "catalog/edit.html", context, status=form.http_status)
 
@@ -70,6 +97,6 @@ def model_edit(request: SignedInRequest, slug: str) -> HttpResponse:
             changes, version = form.changes()
             if inventory.change(model, changes, by=request.actor, now=timezone.now(), version=version):
                 messages.success(request, f"{model} is changed.")
-            return redirect("service-list")
+            return redirect(model)
     context = {"section": SECTION, "form": form, "thing": model, "title": model.name, "action": "Save"}
     return render(request, "catalog/edit.html", context, status=form.http_status)

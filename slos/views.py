@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -13,25 +11,12 @@ from django.utils import timezone
 
 from people import access
 from people.actors import SignedInRequest
-from slos import definitions, forms, ledger, queries, wording
+from slos import burndown, definitions, drawing, forms, ledger, queries, rows
 from slos.filters import SloFilter
 from slos.models import Slo
 
 SECTION = "slos"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """How an SLO stands, with the words for it."""
-
-    standing: ledger.Standing
-    state: wording.State
-    reason: str
-    window: str
-
-    @classmethod
-    def of(cls, standing: ledger.Standing) -> Row:
-        return cls(standing, wording.state(standing), wording.reason(standing), wording.window(standing.slo))
+STEPS = 60  # of a chart: half a day each, where the window is 30 days
 
 
 def slo_list(request: SignedInRequest) -> HttpResponse:
@@ -40,7 +25,7 @@ def slo_list(request: SignedInRequest) -> HttpResponse:
     context = {
         "section": SECTION,
         "now": now,
-        "rows": [Row.of(standing) for standing in queries.listed(found, now=now)],
+        "rows": rows.listed(found, now=now),
         "filtered": request.GET.getlist("service") + request.GET.getlist("model") + request.GET.getlist("kind"),
         "may_manage": access.can(request.actor, access.Act.MANAGE),
     }
@@ -50,13 +35,19 @@ def slo_list(request: SignedInRequest) -> HttpResponse:
 def slo_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     slo = _slo(slug)
+    standing = ledger.budget(slo, now)
+    [row], [steps] = rows.of([standing]), burndown.of([standing], STEPS)
+    burners = queries.burners(slo, actor=request.actor, now=now)
+    incidents = [(burner.link.incident, burner.burned.interval) for burner in burners]
     context = {
         "section": SECTION,
         "now": now,
         "slo": slo,
-        "row": Row.of(ledger.budget(slo, now)),
-        "burners": queries.burners(slo, actor=request.actor, now=now),
-        "last_sample": slo.samples.order_by("-start").first(),
+        "row": row,
+        "burners": burners,
+        "steps": list(reversed(steps)),
+        "chart": drawing.burndown(steps, drawing.WIDE, incidents),
+        "burns": drawing.burns(steps),
         "samples_url": settings.ENV.public_url + reverse("api-slo-samples", args=[slo.slug]),
         "may_manage": access.can(request.actor, access.Act.MANAGE, slo.service.team),
     }
