@@ -29,6 +29,7 @@ def test_every_step_is_done_by_the_data_and_nothing_else(admin: User, payments: 
     shown = page(admin, "/first-steps/")
     assert "1 of 5 done" in shown
     assert "Waiting for the first alert" not in shown
+    assert "First steps: 1 of 5" in page(admin, "/incidents/")
 
     make.user("Alice", {payments: "responder"})
     service = make.service("checkout", payments)
@@ -38,6 +39,7 @@ def test_every_step_is_done_by_the_data_and_nothing_else(admin: User, payments: 
 
     assert "5 of 5 done" in page(admin, "/first-steps/")
     assert "All set" in page(admin, "/first-steps/")
+    assert "First steps:" not in page(admin, "/incidents/")
     assert signed_in(admin).get("/")["Location"] == "/incidents/"
 
 
@@ -47,10 +49,13 @@ def test_they_can_be_hidden_and_brought_back_by_each_for_themselves(admin: User,
     assert client.post("/first-steps/hide/")["Location"] == "/incidents/"
 
     assert client.get("/")["Location"] == "/incidents/"
+    assert "First steps:" not in page(admin, "/incidents/")
+    assert "First steps:" in page(bob, "/incidents/")
     assert "Show on the list again" in page(admin, "/first-steps/")
 
     client.post("/first-steps/hide/", {"hidden": "0"})
 
+    assert "First steps: 1 of 5" in page(admin, "/incidents/")  # bob is company
 
 
 def test_a_member_is_shown_what_a_member_can_do(alice: User, victor: User) -> None:
