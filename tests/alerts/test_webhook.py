@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from django.test import Client
 from alerts import deliveries, ingest, integrations, routing, views
 from alerts.models import Alert, Delivery, Integration, RawBody
 from incidents import lifecycle, timeline
-from incidents.models import Incident
+from incidents.models import Entry, Incident
 from tests import make
 from tests.due import run_all_due
 from tests.make import NOW
@@ -249,6 +250,34 @@ def test_many_at_once_about_the_same_alerts_make_one_incident_and_one_instance_e
     incident = Incident.objects.get()
     assert incident.entries.filter(kind="alerts_fired").count() == 1
     assert timeline.verify(incident) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_waits_for_who_writes_to_its_incident(bob: Any) -> None:
+    """Else both would give their entries the same place, and the delivery would have to come again."""
+    integrations.forget()
+    routing.forget()
+    _, token = make.integration()
+    post(make.alertmanager_body(make.alert("A")), token)
+    incident = Incident.objects.get()
+
+    def send() -> int:
+        try:
+            return int(post(make.alertmanager_body(make.alert("B")), token).status_code)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            timeline.write(incident, Entry.Kind.NOTE, "Looking", by=make.person(bob), now=NOW)
+            delivery = pool.submit(send)
+            time.sleep(0.3)
+            assert not delivery.done()
+        assert delivery.result(10) == 200
+
+    assert timeline.verify(Incident.objects.get()) is None
+    kinds = incident.entries.order_by("seq").values_list("kind", flat=True)
+    assert list(kinds) == ["opened", "alerts_fired", "note", "alerts_fired"]
 
 
 @pytest.mark.django_db(transaction=True)
