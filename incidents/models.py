@@ -16,9 +16,17 @@ from people.models import Discipline, Role, Team, Token, User
 from slos.models import Slo
 
 
+class IsOpen(models.Func):
+    """True of an open status. It names the statuses in the SQL itself, as the condition of an index does: with
+    parameters in their place, SQLite does not see that `incident_open` would do, and reads every incident."""
+
+    template = "%(expressions)s IN ('triggered', 'acknowledged', 'mitigated')"
+    output_field = models.BooleanField()
+
+
 class IncidentQuerySet(models.QuerySet["Incident"]):
     def open(self) -> IncidentQuerySet:
-        return self.filter(status__in=Incident.OPEN)
+        return self.filter(IsOpen("status"))
 
     def for_actor(self, actor: Actor | None) -> IncidentQuerySet:
         """What this actor may see: private ones only as a responder of it, a manager of its team, or an admin."""
