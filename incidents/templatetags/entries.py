@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.safestring import SafeString
 
+from incidents.models import Entry
 from incidents.reading import Line
 from incidents.wording import Sentence
 from people.actors import ActorType
@@ -70,7 +71,7 @@ def entry(context: template.Context, line: Line) -> SafeString:
         recorded_at=written.recorded_at,
         is_late=line.is_late,
         kind=written.kind,
-        kind_label=str(written.get_kind_display()),
+        kind_label=str(Entry.Kind(written.kind).label),  # get_kind_display() translates every kind
         actor_type=written.actor_type,
         actor_name=written.actor_name,
         discipline=str(line.discipline or ""),
