@@ -41,6 +41,16 @@ class _Reader(HTMLParser):
         self.found = Markup()
         self._in_title = False
         self._in_symbol = 0
+        self._forms: dict[str, Form] = {}  # by their id
+        self._fields: list[tuple[str, str, str, int]] = []
+
+    def close(self) -> None:
+        """A field may stand before or after the form that it names."""
+        super().close()
+        for name, value, named, before in self._fields:
+            form = self._forms.get(named) if named else self.found.forms[before - 1] if before else None
+            if form is not None:
+                form.fields.setdefault(name, value)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -61,9 +71,11 @@ class _Reader(HTMLParser):
             case "script" if "src" not in given and given.get("type") not in _NOT_CODE:
                 found.forbidden.append("an inline <script>")
             case "form":
-                found.forms.append(Form(given.get("action", ""), given.get("method", "get").upper()))
-            case "input" | "select" | "textarea" | "button" if given.get("name") and found.forms:
-                found.forms[-1].fields.setdefault(given["name"], given.get("value", ""))
+                form = Form(given.get("action", ""), given.get("method", "get").upper())
+                found.forms.append(form)
+                self._forms[given.get("id", "")] = form
+            case "input" | "select" | "textarea" | "button" if given.get("name"):
+                self._fields.append((given["name"], given.get("value", ""), given.get("form", ""), len(found.forms)))
             case _:
                 pass
         for name, value in given.items():

@@ -63,7 +63,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def crawl_of_empty_house(house: House) -> Crawl:
     assert not house.is_furnished, "whoever asks for the empty house must come first"
-    return crawl.crawl(house.url, house.cookies)
+    return crawled(house, "admin")
 
 
 @pytest.fixture(scope="session")
@@ -74,5 +74,11 @@ def furnished(house: House, crawl_of_empty_house: Crawl) -> House:
 
 @pytest.fixture(scope="session")
 def crawl_of_furnished_house(furnished: House) -> Crawl:
-    begin = ["/", *furnished.unlinked]
-    return crawl.crawl(furnished.url, furnished.cookies, begin) + crawl.crawl(furnished.url, {}, begin)
+    found = Crawl()
+    for reader in furnished.readers:
+        found += crawled(furnished, reader)
+    return found
+
+
+def crawled(house: House, reader: str) -> Crawl:
+    return crawl.crawl(house.url, reader, house.readers[reader], ["/", *house.unlinked])

@@ -25,7 +25,7 @@ class Visit:
     """One address, and what was answered there."""
 
     path: str
-    is_signed_in: bool
+    reader: str  # of those that the house lets in
     route: str  # by its name; "" for an address that leads nowhere
     linked_from: str
     status: int
@@ -66,8 +66,8 @@ def _is_shown(route: str) -> bool:
     return "GET" in matrix().get(route, {}) and route not in NO_PAGES
 
 
-def crawl(base: str, cookies: Mapping[str, str], begin: Iterable[str] = ("/",)) -> Crawl:
-    """Follow every link, from these addresses on."""
+def crawl(base: str, reader: str, cookies: Mapping[str, str], begin: Iterable[str]) -> Crawl:
+    """Follow every link, from these addresses on, as somebody whose browser holds these cookies."""
     found = Crawl()
     waiting = deque((path, "") for path in begin)
     seen: set[str] = set()
@@ -81,7 +81,7 @@ def crawl(base: str, cookies: Mapping[str, str], begin: Iterable[str] = ("/",)) 
                 continue
             seen.add(path)
             alike.update({kind, kind[:1]})
-            visit = _visited(client, path, linked_from, kind[0], is_signed_in=bool(cookies))
+            visit = _visited(client, path, linked_from, kind[0], reader)
             found.visits.append(visit)
             targets = visit.markup.links if visit.markup else []
             if "location" in visit.headers:
@@ -94,12 +94,12 @@ def headers_missing(visit: Visit) -> list[str]:
     return [name for name in SECURITY_HEADERS if not visit.headers.get(name)]
 
 
-def _visited(client: httpx.Client, path: str, linked_from: str, route: str, *, is_signed_in: bool) -> Visit:
+def _visited(client: httpx.Client, path: str, linked_from: str, route: str, reader: str) -> Visit:
     answer = client.get(path)
     is_html = answer.headers.get("content-type", "").startswith("text/html")
     return Visit(
         path=path,
-        is_signed_in=is_signed_in,
+        reader=reader,
         route=route,
         linked_from=linked_from,
         status=answer.status_code,

@@ -15,7 +15,7 @@ class House:
         self._server = server
         self.url = f"http://127.0.0.1:{server.port}"
         self.is_furnished = False
-        self.cookies: dict[str, str] = {}
+        self.readers: dict[str, dict[str, str]] = {}  # by who they are, the cookies of their browser
         self.unlinked: list[str] = []  # addresses that no page links to
 
     def open(self) -> None:
@@ -31,7 +31,7 @@ class House:
         self._server.stop()
 
     def _learn(self, told: dict[str, Any]) -> None:
-        self.cookies = {told["cookie"]: told["session"]}
+        self.readers = told["readers"]
         self.unlinked = [path for paths in told["paths"].values() for path in paths]
 
     def _told(self, *, is_empty: bool) -> dict[str, Any]:

@@ -31,15 +31,15 @@ LISTENING = """
 class Inspector:
     """Looks at the pages of one house with one browser; what is wrong is kept by kind and page."""
 
-    def __init__(self, browser: Browser, url: str, cookies: Mapping[str, str]) -> None:
+    def __init__(self, browser: Browser, url: str, readers: Mapping[str, Mapping[str, str]]) -> None:
         self._browser = browser
         self._url = url
-        self._cookies = cookies
-        self._contexts: dict[tuple[str, bool], BrowserContext] = {}
+        self._readers = readers
+        self._contexts: dict[tuple[str, str], BrowserContext] = {}
         self.faults: dict[str, dict[str, list[str]]] = {}
 
-    def inspect(self, path: str, *, is_signed_in: bool, in_every_state: bool) -> None:
-        with self._opened(path, "desk", DESK, is_signed_in) as page:
+    def inspect(self, path: str, reader: str, *, in_every_state: bool) -> None:
+        with self._opened(path, "desk", DESK, reader) as page:
             self._note("inline", path, page.evaluate("inspection.forbidden()"))
             self._note("policy", path, page.evaluate("policyBroken"))
             page.evaluate("inspection.arriveAtOnce()")
@@ -49,7 +49,7 @@ class Inspector:
             if in_every_state:
                 page.evaluate("inspection.unfold()")
                 self._in_states(page, path)
-        with self._opened(path, "phone", PHONE, is_signed_in) as page:
+        with self._opened(path, "phone", PHONE, reader) as page:
             self._note("wide", path, page.evaluate("inspection.wide()"))
             self._note("small", path, page.evaluate("inspection.small()"))
             page.evaluate("inspection.arriveAtOnce()")
@@ -70,8 +70,8 @@ class Inspector:
                     self._note("states", f"{path} {name} {scheme}", violations(page, ["color-contrast"]))
 
     @contextmanager
-    def _opened(self, path: str, name: str, device: dict[str, Any], is_signed_in: bool) -> Iterator[Page]:
-        page = self._context(name, device, is_signed_in).new_page()
+    def _opened(self, path: str, name: str, device: dict[str, Any], reader: str) -> Iterator[Page]:
+        page = self._context(name, device, reader).new_page()
         heard: list[str] = []
 
         def said(message: ConsoleMessage) -> None:
@@ -100,13 +100,13 @@ class Inspector:
             page.close()
         self._note("console", f"{path} {name}", [words for words in heard if "status of 40" not in words])
 
-    def _context(self, name: str, device: dict[str, Any], is_signed_in: bool) -> BrowserContext:
-        key = (name, is_signed_in)
+    def _context(self, name: str, device: dict[str, Any], reader: str) -> BrowserContext:
+        key = (name, reader)
         if key not in self._contexts:
             context = self._browser.new_context(**device, locale="en-GB", timezone_id="Europe/Berlin")
             context.add_init_script(LISTENING)
-            if is_signed_in:
-                context.add_cookies([{"name": n, "value": v, "url": self._url} for n, v in self._cookies.items()])
+            cookies = self._readers[reader].items()
+            context.add_cookies([{"name": each, "value": value, "url": self._url} for each, value in cookies])
             self._contexts[key] = context
         return self._contexts[key]
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 import contextlib
 import json
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
@@ -95,6 +99,9 @@ def happen(now: datetime) -> dict[str, list[str]]:
     return {
         "answer": [f"/answer/{link}/", "/answer/nonsense/"],
         "": ["/nowhere/"],
+        "confirm": ["/account/confirm/?next=/"],
+        "sign-in-code": ["/sign-in/code/"],
+        "sign-in-passkey": ["/sign-in/passkey/"],
         "contact-method-test": [f"/account/contact-methods/{method.pk}/test/"],
         "incident-detail": [
             f"/incidents/{incident.number}/" for incident in (fired, acknowledged, mitigated, resolved)
@@ -114,14 +121,26 @@ def handled(incident: Incident, *, by_whom: User, admin: User, now: datetime) ->
     lifecycle.move(incident, Incident.Status.MITIGATED, by=by, now=now + timedelta(minutes=30))
 
 
-def session() -> str:
-    """Of the administrator, just signed in."""
+def admin() -> dict[str, str]:
+    """The cookies of an administrator who has just signed in."""
     client = Client()
     client.force_login(User.objects.filter(is_admin=True).earliest("id"))
-    return client.cookies[settings.SESSION_COOKIE_NAME].value
+    return {name: cookie.value for name, cookie in client.cookies.items()}
+
+
+def half_way() -> dict[str, str]:
+    """Of somebody who has shown a password, and not yet the second factor."""
+    user = make.user("Half Way")
+    Authenticator.objects.create(
+        user=user, type=Authenticator.Type.TOTP, data={"secret": get_adapter().encrypt(generate_totp_secret())}
+    )
+    client = Client(headers={"Host": urlsplit(settings.ENV.origin).netloc})
+    client.post("/sign-in/", {"username": user.email, "password": make.PASSWORD})
+    return {name: cookie.value for name, cookie in client.cookies.items()}
 
 
 def tell(*, is_empty: bool) -> None:
     """Print, as JSON, a session of the administrator's, and the addresses that no page links to by their route."""
     paths = {} if is_empty else happen(timezone.now())
-    print(json.dumps({"cookie": settings.SESSION_COOKIE_NAME, "session": session(), "paths": paths}))
+    readers = {"admin": admin(), **({} if is_empty else {"nobody": {}, "half-way": half_way()})}
+    print(json.dumps({"readers": readers, "paths": paths}))

@@ -19,11 +19,11 @@ def faults(
     house: House, browser: Browser, crawl_of_empty_house: Crawl, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, dict[str, list[str]]]]:
     """What is wrong with the pages, by kind: of the empty house once, of the furnished one in every state."""
-    inspector = Inspector(browser, house.url, house.cookies)
+    inspector = Inspector(browser, house.url, house.readers)
     crawled: Crawl = request.getfixturevalue("crawl_of_furnished_house")
     longest: set[str] = set()
     for page in crawled.representatives():
-        inspector.inspect(page.path, is_signed_in=page.is_signed_in, in_every_state=page.route not in longest)
+        inspector.inspect(page.path, page.reader, in_every_state=page.route not in longest)
         longest.add(page.route)
     yield inspector.faults
     inspector.close()
