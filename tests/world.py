@@ -9,11 +9,12 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from allauth.mfa.totp.internal import auth as totp
 from django.apps import apps
 from django.db.models import Model, QuerySet
 
-from alerts.models import Integration
-from incidents import lifecycle, responding, timeline
+from alerts.models import Delivery, Integration
+from incidents import lifecycle, responding, saving, timeline
 from incidents.models import Entry, Incident
 from notifications import methods, outbox
 from notifications.models import Message
@@ -65,7 +66,17 @@ def built(mine: Team, theirs: Team, reader: User, charlie: User) -> World:
     postmortem, _ = drafting.draft(incident, by=by, now=NOW)
     item = items.create(postmortem, "Alert on slowness", by=by, now=NOW, owner=reader)
     method, _ = methods.add(reader, "webhook", "https://own.example.com/hook", now=NOW)
+    told = outbox.enqueue(
+        key="own", to=reader, topic="test:1", subject="Look", text="Here.", kind=Message.Kind.ASKED, now=NOW
+    )
     own = {
+        "export": "csv",
+        "second-factor": totp.TOTP.activate(reader, totp.generate_totp_secret()).instance.pk,
+        "views": saving.save("Mine", "tab=all", team=None, by=by, now=NOW).pk,
+        "integrations": source.slug,
+        "deliveries": Delivery.objects.get().pk,
+        "messages": told.pk,
+        "people": reader.pk,
         "incidents": incident.number,
         "responders": responder.pk,
         "role": assignment.pk,
@@ -81,6 +92,8 @@ def built(mine: Team, theirs: Team, reader: User, charlie: User) -> World:
         "tokens": make.token(reader)[0].pk,
         "users": reader.pk,
         "teams": mine.slug,
+        "vocabulary": "discipline",
+        "slug": "sre",
         "disciplines": "sre",
         "roles": "scribe",
     }
@@ -112,6 +125,7 @@ def hide(world: World) -> Incident:
         editing.edit_section(section, word(section.key), version=section.version, by=by, now=NOW)
     items.create(postmortem, word("item"), by=by, now=NOW, owner=world.charlie)
     methods.add(world.charlie, "webhook", f"https://{word('host')}.example.com/hook", label=word("label"), now=NOW)
+    saving.save(word("view"), f"q={word('query')}", team=None, by=by, now=NOW)
     tokens.issue(world.charlie, word("token"), ["read"], by=by, now=NOW)
     outbox.enqueue(
         key=word("key"),
