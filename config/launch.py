@@ -21,6 +21,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
+# What has a full size: all that asks more than `make test` has time for.
+PROOFS = ["tests/faults", "tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
+PROOFS += ["tests/test_openapi.py"]
 DEV_LOCK = "requirements-dev.lock"  # holds all of the other, at the same versions
 
 # What a user's own pip settings would turn into an install that lands elsewhere, or nowhere.
@@ -94,12 +97,13 @@ def test_all(*words: str) -> None:
 
 
 def prove(*words: str) -> None:
-    """What is promised of faults, at full size, on both databases; what was measured is kept in evidence/."""
+    """What is promised of faults and of strangers, at full size, on both databases; what was measured is kept in
+    evidence/."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        proofs = [PYTHON, "-m", "pytest", *(words or ["tests/faults"])]
+        proofs = [PYTHON, "-m", "pytest", *(words or PROOFS)]
         for beside in ([], [PYTHON, "-m", "tests.clusters"]):
-            succeed([*beside, *proofs], {**env, "BURNLINE_PROVE": "1"})
+            succeed([*beside, *proofs], {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"})
 
 
 def bench(*words: str) -> None:
