@@ -22,6 +22,7 @@ from people.actors import Actor
 from people.models import User
 from slos.models import Slo
 
+OVER = "first_steps_over"  # in the session of who need not be reminded
 _TESTS = f'{{}}:{{alertname="{testing.NAME}"'  # how the keys of their groups begin
 
 

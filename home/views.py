@@ -44,6 +44,7 @@ def first_steps_hide(request: SignedInRequest) -> HttpResponse:
     """`hidden=0` brings them back."""
     if request.POST.get("hidden") == "0":
         first_steps.bring_back(request.actor)
+        request.session.pop(first_steps.OVER, None)
         return redirect("first-steps")
     first_steps.hide(request.actor, now=timezone.now())
     messages.info(request, _("The first steps are hidden. They stay under your name, in the menu."))
