@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
@@ -149,7 +149,8 @@ def version(actor: Actor) -> str:
 
 def newest(actor: Actor) -> QuerySet[Entry, Any]:
     """The row that `version_of` turns into the version, for who reads it along with other things."""
-    entries = Entry.objects.filter(incident__in=Incident.objects.for_actor(actor))
+    # Looked up for the newest entries alone, where IN would have SQLite list every incident first.
+    entries = Entry.objects.filter(Exists(Incident.objects.for_actor(actor).filter(pk=OuterRef("incident"))))
     if connection.vendor == "postgresql":
         entries = (
             entries.annotate(xid=RawSQL('"incidents_entry"."xid"', ()))
