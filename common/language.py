@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import translation
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 KEPT = settings.LANGUAGE_CODE  # of what is stored, logged, or read by programs
 SPOKEN = frozenset(code for code, name in settings.LANGUAGES)
@@ -20,6 +24,11 @@ def of(request: HttpRequest, chosen: str = "") -> str:
     if chosen in SPOKEN:
         return chosen
     return translation.get_language_from_request(request)
+
+
+def within_a_sentence(words: StrOrPromise) -> str:
+    """A word of ours amid others: small in English; as it stands in German, whose nouns keep their capital."""
+    return str(words) if (translation.get_language() or KEPT).startswith("de") else str(words).lower()
 
 
 def of_what_is_kept() -> AbstractContextManager[None]:

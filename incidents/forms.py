@@ -115,7 +115,7 @@ class EditForm(_AboutForm, ChangeForm):
             "links": "\n".join(f"{link.get('url', '')} {link.get('title', '')}".strip() for link in incident.links),
         }
         super().__init__(*args, **kwargs)
-        self.fields["team"].empty_label = _("None")  # type: ignore[attr-defined]
+        self.fields["team"].empty_label = _("No team")  # type: ignore[attr-defined]
         if not access.can(by, access.Act.MANAGE, incident.team):
             del self.fields["is_private"], self.fields["is_drill"]
 

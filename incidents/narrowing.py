@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common import language
 from common.text import shortened
 from incidents import facets
 from incidents.listing import BY_URGENCY, TABS, Asked
@@ -110,9 +111,11 @@ def sentence(wanted: Asked, counts: facets.Counts) -> str:
     said = []
     for name, title in (*_TITLES.items(), *_OTHERS.items()):
         if values := wanted.given.get(name):
-            shown = [f"“{value}”" if name == "q" else _name(name, value, names) for value in values]
+            shown = [
+                _("“%(text)s”") % {"text": value} if name == "q" else _name(name, value, names) for value in values
+            ]
             joined = (_(" and ") if name == "label" else _(" or ")).join(shown)
-            said.append(f"{str(title).lower()} {joined}")
+            said.append(f"{language.within_a_sentence(title)} {joined}")
     words = str(_WHICH[wanted.tab])
     if said:
         words = _("%(which)s with %(filters)s") % {"which": words, "filters": ", ".join(said)}

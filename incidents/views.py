@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from common import undo
+from common import language, undo
 from common.errors import Invalid
 from common.forms import Form
 from incidents import (
@@ -171,7 +171,7 @@ def incident_resolve(request: SignedInRequest, number: int) -> HttpResponse:
 
 def _tell_moved(request: SignedInRequest, incident: Incident, to: Status, *, moved: bool, before: Status) -> None:
     """What was done, with the way back where there is one."""
-    about = {"incident": incident, "status": to.label.lower()}
+    about = {"incident": incident, "status": language.within_a_sentence(to.label)}
     if not moved:
         messages.info(request, _("%(incident)s was already %(status)s.") % about)
         return

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from common import language
 from incidents.models import Entry, Incident, SloLink
 from people.actors import ActorType
 
@@ -137,7 +138,7 @@ def sentence(entry: Entry) -> Sentence:
             return _by(entry, words % {"seq": entry.amends})
     if entry.kind in Entry.WRITTEN:
         return Sentence(entry.actor_name, "")
-    return _by(entry, str(entry.get_kind_display()).lower())
+    return _by(entry, language.within_a_sentence(entry.get_kind_display()))
 
 
 def alert_names(entry: Entry) -> list[str]:

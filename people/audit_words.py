@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from people.audit import ANONYMOUS, MASK, Action
 from people.models import AuditEvent
@@ -88,7 +88,7 @@ _OF_THEMSELVES: dict[Action, StrOrPromise] = {
 }
 
 _FIELDS: dict[str, StrOrPromise] = {
-    "acknowledged_at": gettext_lazy("acknowledged"),
+    "acknowledged_at": pgettext_lazy("a moment", "acknowledged"),
     "channel": gettext_lazy("channel"),
     "depends_on": gettext_lazy("depends on"),
     "detected_at": gettext_lazy("detected"),
@@ -122,7 +122,7 @@ _FIELDS: dict[str, StrOrPromise] = {
     "teams": gettext_lazy("in the team {part}"),
     "tier": gettext_lazy("tier"),
     "time_zone": gettext_lazy("time zone"),
-    "to": gettext_lazy("to"),
+    "to": pgettext_lazy("an address", "to"),
     "token_hint": gettext_lazy("token begins with"),
 }
 

@@ -10,6 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from common import language
 from common.errors import DomainError
 from incidents import timeline
 from incidents.models import Entry, Incident
@@ -56,7 +57,7 @@ def move(postmortem: Postmortem, to: Status, *, by: Actor, now: datetime) -> boo
     if to not in MOVES[before]:
         raise StatusNotAllowed(
             _("The postmortem is %(before)s: it cannot become %(to)s.")
-            % {"before": before.label.lower(), "to": to.label.lower()},
+            % {"before": language.within_a_sentence(before.label), "to": language.within_a_sentence(to.label)},
             extra={"allowed": [str(status) for status in MOVES[before]]},
         )
     if not may_move(postmortem, to, by):

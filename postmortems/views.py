@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from common import keyset, markdown
+from common import keyset, language, markdown
 from common.errors import Invalid, VersionMoved
 from incidents.access import incident_for
 from people import access as rights
@@ -102,7 +102,7 @@ def postmortem_status(request: SignedInRequest, number: int) -> HttpResponse:
     except publishing.GapsRemain as refusal:
         messages.error(request, refusal.message)
         return redirect(f"{postmortem.get_absolute_url()}#missing")
-    messages.success(request, _("The postmortem is %(status)s.") % {"status": to.label.lower()})
+    messages.success(request, _("The postmortem is %(status)s.") % {"status": language.within_a_sentence(to.label)})
     return redirect(postmortem)
 
 

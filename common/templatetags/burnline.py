@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext_lazy, pgettext
 from django.utils.translation import gettext as _
 
+from common import language
 from common import undo as undoing
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ SPRITE = "vendor/tabler-icons/icons.svg"
 TINTS = 7  # .tint-0 ... in avatars.css
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOT_KNOWN, NO_DATA, NOT_YET = gettext_lazy("not known yet"), gettext_lazy("no data"), gettext_lazy("not yet")
+
+
+register.filter("within_a_sentence", language.within_a_sentence)
 
 
 @register.simple_tag

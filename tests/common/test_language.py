@@ -89,6 +89,13 @@ def test_what_is_kept_is_english_whoever_triggered_it() -> None:
     assert (kept, shown) == ("1 h 12 m", "1 h 12 min")
 
 
+def test_a_word_within_a_sentence_is_small_in_english_and_keeps_the_capital_of_a_german_noun() -> None:
+    with translation.override("en-gb"):
+        assert language.within_a_sentence("Observation") == "observation"
+    with translation.override("de"):
+        assert language.within_a_sentence("Beobachtung") == "Beobachtung"
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [

@@ -1,10 +1,12 @@
 globalThis.words = {
   "Connecting": "Verbindet",
+  "Copied": "Kopiert",
   "Go on": "Fortfahren",
   "Leave a field, close a menu or dialog": "Ein Feld verlassen, ein Menü oder einen Dialog schließen",
   "Live": "Live",
   "Live every {seconds} s": "Live alle {seconds} s",
   "Next in the list": "Nächstes in der Liste",
+  "Not allowed: mark it and copy": "Nicht erlaubt: markieren und kopieren",
   "Not live since {moment}, retrying": "Nicht live seit {moment}, neuer Versuch läuft",
   "Open it": "Öffnen",
   "Previous in the list": "Vorheriges in der Liste",
