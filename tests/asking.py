@@ -108,7 +108,7 @@ def has_own(route: Route, of: World) -> bool:
 
 def _places(route: Route) -> list[tuple[str, str]]:
     """The word before each place in the path, or its name where another place is before it; and its name."""
-    found = re.findall(r"(?:([-\w]+)[/.]|>/)<(?:\w+:)?(\w+)>", route.template)
+    found = re.findall(r"(?:([-\w]+)[/.]|(?<=>)/)<(?:\w+:)?(\w+)>", route.template)
     return [(before or name, name) for before, name in found]
 
 
