@@ -56,5 +56,6 @@ app.conf.beat_schedule = {
     "remind of postmortems": {"task": "postmortems.reminders.remind", "schedule": timedelta(minutes=5)},
     "end stuck messages": {"task": "notifications.delivery.end_stuck", "schedule": timedelta(seconds=30)},
     "forget ended sessions": {"task": "people.sessions.forget_ended", "schedule": timedelta(hours=1)},
+    "forget old attempts": {"task": "people.throttling.forget_over", "schedule": timedelta(hours=1)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }

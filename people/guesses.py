@@ -52,5 +52,5 @@ def begin(secret: str, request: HttpRequest, *, account: str, now: datetime) -> 
     keys = (f"{secret}:address:{address_of(request)}"[:200], f"{secret}:account:{whose}")
     within = [throttling.attempt(key, limit=limit, seconds=HOUR, now=now) for key in keys]
     if not all(within):
-        raise TooManyGuesses(max(throttling.wait(key, seconds=HOUR, now=now) for key in keys))
+        raise TooManyGuesses(max(throttling.wait(key, limit=limit, seconds=HOUR, now=now) for key in keys))
     return Guess(keys)

@@ -271,14 +271,16 @@ class Cached(models.Model):
 
 
 class Throttle(models.Model):
-    """A counter of attempts within one window; the row is the lock, shared by all processes."""
+    """The attempts of late that counted; the row is the lock, shared by all processes."""
 
     key = models.CharField(max_length=200, primary_key=True)
-    window_from = models.DateTimeField()
-    count = models.PositiveIntegerField(default=0)
+    moments = models.JSONField(default=list, db_default=[])  # seconds since 1970, oldest first
+    over_at = models.DateTimeField(
+        db_default=Now(), db_index=True
+    )  # for who cleans up: none of them counts from then on
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.count}"
+        return f"{self.key}: {len(self.moments)}"
 
 
 class AuditEvent(models.Model):

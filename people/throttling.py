@@ -1,36 +1,52 @@
-"""How often something may be tried, and by whom: counters shared by all processes, kept in the database."""
+"""How often something may be tried, and by whom: counted by all processes together, in the database."""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
 
 from people.models import Throttle
 
 
 @transaction.atomic
 def attempt(key: str, *, limit: int, seconds: int, now: datetime) -> bool:
-    """Count one attempt, and say whether it is within the limit. A window begins with its first attempt.
+    """Count one attempt, and say whether it is within the limit. One that is not does not count.
 
-    The row is locked from the count until the end of the transaction, so two processes never share a number.
+    However they are spread, no span of that many seconds has more than `limit` attempts that were let pass. The row is
+    locked from the count until the end of the transaction, so two processes never take the same place.
     """
-    Throttle.objects.filter(key=key, window_from__lte=now - timedelta(seconds=seconds)).update(window_from=now, count=0)
-    Throttle.objects.bulk_create([Throttle(key=key, window_from=now, count=0)], ignore_conflicts=True)
-    Throttle.objects.filter(key=key).update(count=F("count") + 1)
-    return Throttle.objects.get(key=key).count <= limit
+    over_at = now + timedelta(seconds=seconds)
+    Throttle.objects.bulk_create([Throttle(key=key, over_at=over_at)], ignore_conflicts=True)
+    row = Throttle.objects.select_for_update().get(key=key)
+    moments = [moment for moment in row.moments if moment > now.timestamp() - seconds]
+    if len(moments) >= limit:
+        return False
+    row.moments = [*moments, now.timestamp()]
+    row.over_at = over_at
+    row.save(update_fields=["moments", "over_at"])
+    return True
 
 
+@transaction.atomic
 def give_back(key: str) -> None:
-    """What was counted turned out to be no guess: forget this one."""
-    Throttle.objects.filter(key=key, count__gt=0).update(count=F("count") - 1)
+    """What was counted last turned out to be no guess: forget it."""
+    row = Throttle.objects.select_for_update().filter(key=key).first()
+    if row is not None and row.moments:
+        row.moments = row.moments[:-1]
+        row.save(update_fields=["moments"])
 
 
-def wait(key: str, *, seconds: int, now: datetime) -> int:
-    """How many seconds until the window of this key ends; 0 where none runs."""
-    known = Throttle.objects.filter(key=key).first()
-    if known is None:
+def wait(key: str, *, limit: int, seconds: int, now: datetime) -> int:
+    """How many seconds until another attempt is within the limit; 0 where one is already."""
+    row = Throttle.objects.filter(key=key).first()
+    moments = [moment for moment in row.moments if moment > now.timestamp() - seconds] if row else []
+    if len(moments) < limit:
         return 0
-    left = known.window_from + timedelta(seconds=seconds) - now
-    return max(0, int(left.total_seconds()))
+    return math.ceil(float(moments[-limit]) + seconds - now.timestamp())
+
+
+def forget_over(*, now: datetime) -> int:
+    """Remove what counts no more."""
+    return Throttle.objects.filter(over_at__lte=now).delete()[0]

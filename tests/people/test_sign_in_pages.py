@@ -153,14 +153,33 @@ def test_who_knows_the_password_is_not_counted(alice: User) -> None:
     assert [sign_in(Client(), alice.email) for _ in range(8)] == [302] * 8
 
 
-def test_an_attempt_counts_within_its_window_and_then_no_more(db: None) -> None:
-    def attempt(minutes: int) -> bool:
-        return throttling.attempt("key", limit=2, seconds=3600, now=NOW + timedelta(minutes=minutes))
+def test_no_hour_lets_more_attempts_pass_than_its_limit(db: None) -> None:
+    def attempt(minutes: float) -> bool:
+        return throttling.attempt("key", limit=3, seconds=3600, now=NOW + timedelta(minutes=minutes))
 
-    assert [attempt(0), attempt(30), attempt(59)] == [True, True, False]
-    assert throttling.wait("key", seconds=3600, now=NOW + timedelta(minutes=59)) == 60
-    assert [attempt(60), attempt(61), attempt(62)] == [True, True, False]
-    assert Throttle.objects.get().count == 3
+    passed = [minutes for minutes in (0, 58, 59, 59.5, 60, 60.5, 61, 62, 117, 118, 119) if attempt(minutes)]
+
+    assert passed == [0, 58, 59, 60, 118, 119]
+    assert all(sum(start <= one < start + 60 for one in passed) <= 3 for start in passed)
+
+
+def test_one_is_told_when_to_try_again(db: None) -> None:
+    for minutes in (0, 30):
+        throttling.attempt("key", limit=2, seconds=3600, now=NOW + timedelta(minutes=minutes))
+
+    waits = [
+        throttling.wait("key", limit=2, seconds=3600, now=NOW + timedelta(minutes=minutes)) for minutes in (31, 59, 60)
+    ]
+
+    assert waits == [29 * 60, 60, 0]
+
+
+def test_what_counts_no_more_is_forgotten(db: None) -> None:
+    throttling.attempt("old", limit=2, seconds=60, now=NOW)
+    throttling.attempt("new", limit=2, seconds=3600, now=NOW)
+
+    assert throttling.forget_over(now=NOW + timedelta(minutes=2)) == 1
+    assert Throttle.objects.get().key == "new"
 
 
 @pytest.mark.parametrize(
