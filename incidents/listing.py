@@ -43,7 +43,7 @@ _COLUMNS = (
     *("started_at", "detected_at", "created_at", "resolved_at", "last_entry_at", "last_seq"),
     *("commander", "firing", "has_slos", "waiting"),
 )
-_LABELS = {str(value): str(label) for value, label in (*Incident.Status.choices, *Incident.Severity.choices)}
+_LABELS = {str(value): label for value, label in (*Incident.Status.choices, *Incident.Severity.choices)}
 
 
 # What is asked for
@@ -195,11 +195,11 @@ class Row:
 
     @property
     def status_label(self) -> str:
-        return _LABELS[self.status]
+        return str(_LABELS[self.status])
 
     @property
     def severity_label(self) -> str:
-        return _LABELS[self.severity]
+        return str(_LABELS[self.severity])
 
     @property
     def since(self) -> datetime:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from incidents import impact
 from incidents.models import Incident
@@ -19,8 +21,6 @@ class Burn:
     impact: impact.Impact
     share: str | None
     percent: str  # of the bar
-    bad: str | None
-    budget: str | None
     low: str | None
     high: str | None
     coverage: str | None
@@ -46,24 +46,15 @@ def burn_of(burned: impact.Impact) -> Burn:
         impact=burned,
         share=to_decimal_string(share),
         percent=str(min(100, round(float(share) * 100, 1))) if share is not None else "0",
-        bad=_events(burned.bad),
-        budget=_events(burned.budget),
         low=to_decimal_string(burned.share_low),
         high=to_decimal_string(burned.share_high),
         coverage=to_decimal_string(burned.coverage),
-        why=_WHY.get(burned.status, "it cannot be told from the samples that there are"),
+        why=str(_WHY.get(burned.status) or _("it cannot be told from the samples that there are")),
     )
 
 
 _WHY = {
-    Status.UNKNOWN: "no sample covers the time of the incident",
-    Status.ZERO_BUDGET_OK: "a target of 100% leaves no budget",
-    Status.ZERO_BUDGET_EXCEEDED: "a target of 100% leaves no budget, and there were bad events",
+    Status.UNKNOWN: gettext_lazy("no sample covers the time of the incident"),
+    Status.ZERO_BUDGET_OK: gettext_lazy("a target of 100% leaves no budget"),
+    Status.ZERO_BUDGET_EXCEEDED: gettext_lazy("a target of 100% leaves no budget, and there were bad events"),
 }
-
-
-def _events(count: Any) -> str | None:
-    """A number of events for people, whole where it is large."""
-    if count is None:
-        return None
-    return f"{round(count):,}" if count >= 100 or count == round(count) else f"{float(count):,.1f}"

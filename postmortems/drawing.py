@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from django.utils.translation import gettext_noop
+
 from common import language, markdown
 from incidents import moments, wording
 from incidents.impact import Impact
@@ -42,11 +44,11 @@ _TELLING = (
 _OF_THE_DOCUMENT = (Entry.Kind.POSTMORTEM_STARTED, Entry.Kind.POSTMORTEM_PUBLISHED, Entry.Kind.MARKED)
 
 MOMENTS = {
-    "started_at": "Impact started",
-    "detected_at": "Detected",
-    "acknowledged_at": "Acknowledged",
-    "mitigated_at": "Mitigated",
-    "resolved_at": "Resolved",
+    "started_at": gettext_noop("Impact started"),
+    "detected_at": gettext_noop("Detected"),
+    "acknowledged_at": gettext_noop("Acknowledged"),
+    "mitigated_at": gettext_noop("Mitigated"),
+    "resolved_at": gettext_noop("Resolved"),
 }
 
 

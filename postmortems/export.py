@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
+from django.utils.translation import gettext_noop
 
 from common import language
 from common import markdown as rendering
@@ -36,10 +37,10 @@ _PAGE = """<!DOCTYPE html>
 """
 
 DURATIONS = {
-    "to_detect": "To detect",
-    "to_acknowledge": "To acknowledge",
-    "to_mitigate": "To mitigate",
-    "to_resolve": "To resolve",
+    "to_detect": gettext_noop("To detect"),
+    "to_acknowledge": gettext_noop("To acknowledge"),
+    "to_mitigate": gettext_noop("To mitigate"),
+    "to_resolve": gettext_noop("To resolve"),
 }
 
 

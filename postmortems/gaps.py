@@ -44,7 +44,7 @@ def _unwritten(sections: Iterable[Section]) -> Iterator[Gap]:
             yield Gap(
                 "section_empty",
                 section.key,
-                _("Nothing is written yet under “%(title)s”.") % {"title": section.title},
+                _("Nothing is written yet under “%(title)s”.") % {"title": section.heading},
                 section.is_required,
             )
 

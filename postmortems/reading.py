@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from django.utils.translation import gettext as _
+
 from incidents import moments
 from incidents.models import Responder
 from postmortems import drawing, template
@@ -67,8 +69,8 @@ def read(document: Document) -> Reading:
     for gap in document.gaps:
         by_section[gap.section].append(gap)
     return Reading(
-        moments=[Moment(label, getattr(incident, name)) for name, label in drawing.MOMENTS.items()],
-        durations=[Duration(DURATIONS[name], took) for name, took in asdict(moments.durations(incident)).items()],
+        moments=[Moment(_(label), getattr(incident, name)) for name, label in drawing.MOMENTS.items()],
+        durations=[Duration(_(DURATIONS[name]), took) for name, took in asdict(moments.durations(incident)).items()],
         people=_people(document.record),
         parts=[Part(section, question(section.key), by_section[section.key]) for section in document.sections],
         required_gaps=[gap for gap in document.gaps if gap.required],
@@ -79,7 +81,7 @@ def read(document: Document) -> Reading:
 def question(key: str) -> str:
     """What a section is to answer; nothing for one that the template does not know."""
     part = template.BY_KEY.get(key)
-    return part.question if part else ""
+    return _(part.question) if part else ""
 
 
 def _people(record: Record) -> list[Person]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from common.templatetags.burnline import day
 from people.actors import Actor
 from postmortems import publishing
 from postmortems.models import Postmortem
@@ -46,7 +46,7 @@ def way(postmortem: Postmortem) -> list[Step]:
             str(status.label),
             "done" if place < here or is_over else "now" if place == here else "ahead",
             at := moments.get(status) if place <= here else None,
-            date_format(timezone.localtime(at), "j M Y") if at else "",
+            day(timezone.localtime(at)) if at else "",
         )
         for place, status in enumerate(_WAY)
     ]

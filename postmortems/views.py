@@ -147,7 +147,7 @@ def postmortem_section(request: SignedInRequest, number: int, key: str) -> HttpR
     if "autosave" in request.POST:
         return _autosaved(section, form, now)
     if form.is_valid():
-        messages.success(request, _("%(section)s is saved.") % {"section": section.title})
+        messages.success(request, _("%(section)s is saved.") % {"section": section.heading})
         return redirect(f"{section.postmortem.get_absolute_url()}#{section.key}")
     if form.http_status == VersionMoved.status:
         standing = section.revisions.filter(is_conflict=False).first()
@@ -207,15 +207,18 @@ def postmortem_revisions(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 def postmortem_export_md(request: SignedInRequest, number: int) -> HttpResponse:
-    return export.as_markdown(_document(request, number), now=timezone.now())
+    with language.of_what_is_kept():
+        return export.as_markdown(_document(request, number), now=timezone.now())
 
 
 def postmortem_export_html(request: SignedInRequest, number: int) -> HttpResponse:
-    return export.as_html(_document(request, number), now=timezone.now())
+    with language.of_what_is_kept():
+        return export.as_html(_document(request, number), now=timezone.now())
 
 
 def postmortem_export_json(request: SignedInRequest, number: int) -> HttpResponse:
-    return export.as_json(number, PostmortemOut(_document(request, number), context={"request": request}).data)
+    with language.of_what_is_kept():
+        return export.as_json(number, PostmortemOut(_document(request, number), context={"request": request}).data)
 
 
 def _document(request: SignedInRequest, number: int) -> queries.Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -213,6 +213,12 @@ def _moment(at: datetime, show: str, now: datetime) -> str:
         case "ago":
             return _("{duration} ago").format(duration=duration(now - at))
     raise template.TemplateSyntaxError(f"A time cannot be shown as {show!r}.")
+
+
+@register.filter
+def day(at: date | datetime) -> str:
+    """A day as readers of the language write it: `9 Sept 2026`."""
+    return formats.date_format(at, _day())
 
 
 def _day() -> str:

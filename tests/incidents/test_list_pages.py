@@ -14,6 +14,7 @@ from incidents import impact, lifecycle, responding, saving
 from incidents.models import Incident, SloLink
 from people.models import Team, User
 from tests import make
+from tests.browsing import page
 from tests.make import NOW, SYSTEM, person
 
 Status = Incident.Status
@@ -179,3 +180,13 @@ def test_a_page_of_the_list_takes_six_statements(client: Client, payments: Team,
             client.get(address)
 
         assert len(queries) == 6, address
+
+
+def test_the_list_of_incidents_says_their_status_in_the_reader_s_language(payments: Team, alice: User) -> None:
+    make.incident(payments, "answers late")
+    User.objects.filter(pk=alice.pk).update(language="de")
+
+    rows = page(alice, "/incidents/?tab=all").partition("<tbody")[2]
+
+    assert "Ausgelöst" in rows
+    assert "Triggered" not in rows
