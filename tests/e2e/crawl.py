@@ -17,7 +17,7 @@ from tests.markup import Markup
 
 ALIKE = 3  # addresses that differ only in what is named in them
 OF_ROUTE = 12
-NO_PAGES = {"livez", "readyz", "metrics"}  # what programs ask
+NO_PAGES = {"livez", "readyz", "metrics", "password-link", "single-sign-on", "single-sign-on-back"}  # none is shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,8 @@ def headers_missing(visit: Visit) -> list[str]:
 
 def _visited(client: httpx.Client, path: str, linked_from: str, route: str, reader: str) -> Visit:
     answer = client.get(path)
-    is_html = answer.headers.get("content-type", "").startswith("text/html")
+    is_shown = "attachment" not in answer.headers.get("content-disposition", "")
+    is_html = is_shown and answer.headers.get("content-type", "").startswith("text/html")
     return Visit(
         path=path,
         reader=reader,

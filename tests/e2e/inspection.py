@@ -91,7 +91,7 @@ class Inspector:
         page.on("response", answered)
         page.on("requestfailed", failed)
         try:
-            page.goto(self._url + path, wait_until="load")
+            page.goto(self._url + path, wait_until="load", timeout=90_000)
             page.evaluate(ASKED_WITHIN)
             page.evaluate(AXE)
             yield page

@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import generate_totp_secret
+from allauth.mfa.totp.internal import auth as totp
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
 from alerts import ingest, payload
 from common.models import ScheduledRun
-from incidents import answer_links, lifecycle, responding, timeline
+from incidents import answer_links, lifecycle, responding, saving, timeline
 from incidents.models import Entry, Incident
 from notifications import methods
-from people import directory
+from people import directory, links
 from people.actors import SYSTEM, person
 from people.models import User
 from postmortems import drafting, editing, items
@@ -40,6 +40,7 @@ def happen(now: datetime) -> dict[str, list[str]]:
     ana = make.user("Ana Long", {payments: "manager"}, discipline="sre")
     make.user("Bo", {payments: "responder", search: "viewer"}, discipline="data_science")
     make.user("Wolfeschlegelsteinhausenbergerdorff Senior", {search: "responder"}, discipline="support")
+    gone_home = make.user("Not Here Yet", {search: "viewer"})
     gone = make.user("Gone", {search: "viewer"})
     directory.change_user(gone, {"is_active": False}, by=SYSTEM, now=now)
 
@@ -92,6 +93,9 @@ def happen(now: datetime) -> dict[str, list[str]]:
 
     method, _ = methods.add(admin, "webhook", "https://hooks.example.com/burnline", label="My own bot", now=now)
     make.token(admin, ["read"])
+    view = saving.save("Mine, and a long name for it", "tab=mine", team=None, by=person(admin), now=now)
+    factor = totp.TOTP.activate(admin, totp.generate_totp_secret()).instance
+    invitation = links.invite(gone_home, by=person(admin), now=now)
     ScheduledRun.objects.filter(state="waiting").update(
         state="quarantined", finished_at=now, attempts=10, fault="OperationalError: the disk is full " + LONG
     )
@@ -101,6 +105,11 @@ def happen(now: datetime) -> dict[str, list[str]]:
         "": ["/nowhere/"],
         "confirm": ["/account/confirm/?next=/"],
         "sign-in-code": ["/sign-in/code/"],
+        "password-set": [urlsplit(links.url_of(invitation)).path],
+        "saved-view-edit": [f"/incidents/views/{view.pk}/"],
+        "second-factor-app": ["/account/second-factor/app/"],
+        "styleguide": ["/styleguide/"],
+        "second-factor-remove": [f"/account/second-factor/{factor.pk}/remove/"],
         "sign-in-passkey": ["/sign-in/passkey/"],
         "contact-method-test": [f"/account/contact-methods/{method.pk}/test/"],
         "incident-detail": [
@@ -132,7 +141,7 @@ def half_way() -> dict[str, str]:
     """Of somebody who has shown a password, and not yet the second factor."""
     user = make.user("Half Way")
     Authenticator.objects.create(
-        user=user, type=Authenticator.Type.TOTP, data={"secret": get_adapter().encrypt(generate_totp_secret())}
+        user=user, type=Authenticator.Type.TOTP, data={"secret": get_adapter().encrypt(totp.generate_totp_secret())}
     )
     client = Client(headers={"Host": urlsplit(settings.ENV.origin).netloc})
     client.post("/sign-in/", {"username": user.email, "password": make.PASSWORD})
