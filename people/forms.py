@@ -122,14 +122,14 @@ class PasswordForm(NewPasswordForm):
 
 
 class TokenForm(Form):
-    name = forms.CharField(max_length=100, help_text="Which program it is for.")
+    name = forms.CharField(label=_lazy("Name"), max_length=100, help_text=_lazy("Which program it is for."))
     scopes = forms.MultipleChoiceField(
-        choices=Token.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=["read"], label="It may"
+        choices=Token.Scope.choices, widget=forms.CheckboxSelectMultiple, initial=["read"], label=_lazy("It may")
     )
     last_day = forms.DateField(
         required=False,
-        label="Valid until the end of",
-        help_text="Empty: until it is revoked.",
+        label=_lazy("Valid until the end of"),
+        help_text=_lazy("Empty: until it is revoked."),
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
@@ -152,14 +152,52 @@ class TokenForm(Form):
         return timezone.make_aware(datetime.combine(day + timedelta(days=1), time())) if day else None
 
 
+class TokenFilter(Form):
+    """Which of everybody's tokens are shown; what it cannot read counts as not asked for."""
+
+    q = forms.CharField(required=False, max_length=200)
+    state = forms.ChoiceField(
+        label=_lazy("State"),
+        required=False,
+        choices=[
+            ("", _lazy("Any state")),
+            ("live", _lazy("Working")),
+            ("unused", _lazy("Never used")),
+            ("ended", _lazy("Revoked, expired or stopped")),
+        ],
+    )
+
+
+class PeopleFilter(Form):
+    """Which people are shown; what it cannot read counts as not asked for."""
+
+    q = forms.CharField(required=False, max_length=200)
+    who = forms.ChoiceField(
+        label=_lazy("Which of them"),
+        required=False,
+        choices=[
+            ("", _lazy("Everybody")),
+            ("active", _lazy("Active")),
+            ("inactive", _lazy("Not active")),
+            ("admins", _lazy("Administrators")),
+        ],
+    )
+
+    def __init__(self, *args: Any, for_admin: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if for_admin:
+            field = self.fields["who"]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [*field.choices, ("one_factor", _lazy("Without a second factor"))]  # type: ignore[misc]
+
+
 class PersonForm(ChangeForm):
     """What an admin says of a person. `teams` become one field each."""
 
-    name = forms.CharField(max_length=150)
-    email = forms.EmailField(max_length=254, label="E-mail")
-    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False)
-    is_admin = forms.BooleanField(required=False, label="Administrator: may do everything, in every team")
-    is_active = forms.BooleanField(required=False, label="Active: may sign in, and their tokens work")
+    name = forms.CharField(label=_lazy("Name"), max_length=150)
+    email = forms.EmailField(max_length=254, label=_lazy("E-mail"))
+    discipline = forms.ModelChoiceField(Discipline.objects.offered(), label=_lazy("Discipline"), required=False)
+    is_admin = forms.BooleanField(required=False, label=_lazy("Administrator: may do everything, in every team"))
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
         kwargs["initial"] = _of(user)
@@ -169,21 +207,18 @@ class PersonForm(ChangeForm):
         held = {membership.team_id: membership.role for membership in user.memberships.all()} if user else {}
         for team in self.teams:
             self.fields[f"team_{team.pk}"] = forms.ChoiceField(
-                choices=[("", "not in it"), *Membership.Role.choices],
+                choices=[("", _lazy("not in it")), *Membership.Role.choices],
                 required=False,
                 label=team.name,
                 initial=held.get(team.pk, ""),
             )
-        if user is None:
-            del self.fields["is_active"]
 
     def team_fields(self) -> list[forms.BoundField]:
         return [self[f"team_{team.pk}"] for team in self.teams]
 
     def about(self) -> dict[str, Any]:
-        """The person's own fields, as far as the form has them."""
-        names = ("name", "email", "discipline", "is_admin", "is_active")
-        return {name: self.cleaned_data[name] for name in names if name in self.fields}
+        """The person's own fields."""
+        return {name: self.cleaned_data[name] for name in ("name", "email", "discipline", "is_admin")}
 
     def memberships(self) -> Mapping[Team, str]:
         chosen = {team: self.cleaned_data[f"team_{team.pk}"] for team in self.teams}
@@ -193,7 +228,7 @@ class PersonForm(ChangeForm):
 def _of(user: User | None) -> dict[str, Any]:
     if user is None:
         return {}
-    names = ("name", "email", "is_admin", "is_active")
+    names = ("name", "email", "is_admin")
     return {**{name: getattr(user, name) for name in names}, "discipline": user.discipline_id}
 
 

@@ -20,6 +20,7 @@ from allauth.mfa.webauthn.internal import auth as webauthn
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -75,6 +76,11 @@ def ways(user: User) -> Ways:
 
 def has_one(user: User) -> bool:
     return bool(Authenticator.objects.filter(user=user, type__in=REAL).exists())
+
+
+def of_users() -> Exists:
+    """The same of every user of a query, in that query."""
+    return Exists(Authenticator.objects.filter(user=OuterRef("pk"), type__in=REAL))
 
 
 def is_missing(user: User) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -13,25 +14,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from common import undo
+from common import keyset, undo
 from common.errors import Invalid
-from people import directory, links, queries, second_factor, tokens
+from people import access, directory, links, queries, second_factor, tokens
 from people.actors import SignedInRequest
 from people.forms import (
     DisciplineForm,
     MemberForm,
+    PeopleFilter,
     PersonForm,
     RoleForm,
     TeamChangeForm,
     TeamForm,
+    TokenFilter,
     TokenForm,
     WordForm,
 )
 from people.link_views import link_shown
 from people.models import Discipline, Membership, PasswordLink, Role, Team, User
-from people.stepup import recently_authenticated
+from people.stepup import recently_authenticated, safe_next
 
 SECTION = "settings"
+_SOON = timedelta(days=14)  # within which it is told that a token expires
 
 
 @recently_authenticated(on="POST")
@@ -40,7 +44,7 @@ def token_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     offered = tokens.scopes_of(request.actor)
     form = TokenForm(request.POST or None, scopes=offered)
-    context: dict[str, Any] = {"section": SECTION, "form": form, "now": now}
+    context: dict[str, Any] = {"section": SECTION, "form": form, "now": now, "soon": now + _SOON}
     status = form.http_status
     if form.is_valid():
         with form.telling():
@@ -63,14 +67,41 @@ def token_list(request: SignedInRequest) -> HttpResponse:
 def token_revoke(request: SignedInRequest, token_id: int) -> HttpResponse:
     token = get_object_or_404(queries.tokens_for(request.actor), pk=token_id)
     if tokens.revoke(token, by=request.actor, now=timezone.now()):
-        messages.success(request, f"“{token.name}” no longer works.")
-    return redirect("token-list") if token.owner == request.user else redirect("person-edit", token.owner_id)
+        messages.success(request, _("“{name}” no longer works.").format(name=token.name))
+    return redirect(safe_next(request, otherwise=reverse("token-list")))
+
+
+def everybodys_tokens(request: SignedInRequest) -> HttpResponse:
+    now = timezone.now()
+    form = TokenFilter(request.GET)
+    form.is_valid()
+    asked = {name: form.cleaned_data.get(name, "") for name in ("q", "state")}
+    found = queries.everybodys_tokens(now, **asked)
+    context = {
+        "section": SECTION,
+        "tab": "tokens",
+        "now": now,
+        "soon": now + _SOON,
+        "form": form,
+        "is_narrowed": any(asked.values()),
+        "page": keyset.page(found, ("-created_at", "-id"), request.GET.get("cursor")),
+    }
+    return render(request, "people/everybodys_tokens.html", context)
 
 
 def people_list(request: SignedInRequest) -> HttpResponse:
-    """Everybody, or those whose name or e-mail has the words of `q`."""
-    q = request.GET.get("q", "")[:200].replace("\0", "")
-    context = {"section": SECTION, "tab": "people", "now": timezone.now(), "q": q, "people": queries.people(q)}
+    """Everybody, or those whose name or e-mail has the words of `q`. Who has a second factor is for administrators."""
+    form = PeopleFilter(request.GET, for_admin=access.can(request.actor, access.Act.ADMINISTER))
+    form.is_valid()
+    asked = {name: form.cleaned_data.get(name, "") for name in ("q", "who")}
+    context = {
+        "section": SECTION,
+        "tab": "people",
+        "now": timezone.now(),
+        "form": form,
+        "is_narrowed": any(asked.values()),
+        "people": queries.people(**asked),
+    }
     return render(request, "people/people.html", context)
 
 
@@ -105,7 +136,7 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
                 memberships=form.memberships(),
                 version=form.cleaned_data["version"],
             )
-            messages.success(request, f"{person.name} is changed.")
+            messages.success(request, _("{name} is changed.").format(name=person.name))
             return redirect("people-list")
     context = {
         "section": SECTION,
@@ -113,9 +144,26 @@ def person_edit(request: SignedInRequest, user_id: int) -> HttpResponse:
         "person": User.objects.get(pk=person.pk),
         "tokens": queries.tokens_of(person),
         "now": timezone.now(),
+        "soon": timezone.now() + _SOON,
         "has_second_factor": second_factor.has_one(person),
+        "is_last_admin": queries.is_last_admin(User.objects.get(pk=person.pk)),
     }
     return render(request, "people/person_form.html", context, status=form.http_status)
+
+
+@require_POST
+@recently_authenticated
+def person_switch(request: SignedInRequest, user_id: int) -> HttpResponse:
+    """Let somebody in no longer, and all that they did stays; or let them in again."""
+    person = get_object_or_404(User, pk=user_id)
+    on = request.POST.get("on") == "yes"
+    if directory.change_user(person, {"is_active": on}, by=request.actor, now=timezone.now()):
+        if on:
+            messages.success(request, _("{name} can sign in again.").format(name=person.name))
+        else:
+            done = _("{name} is deactivated: signed out everywhere, and their tokens stopped.").format(name=person.name)
+            undo.offer(request, done, url=reverse("person-switch", args=[person.pk]), fields={"on": "yes"})
+    return redirect("person-edit", person.pk)
 
 
 def team_list(request: SignedInRequest) -> HttpResponse:
@@ -127,7 +175,7 @@ def team_new(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             team = directory.add_team(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"The team {team.name} is there.")
+            messages.success(request, _("The team {name} is there.").format(name=team.name))
             return redirect("team-list")
     return render(request, "people/team_form.html", {"section": SECTION, "form": form}, status=form.http_status)
 
@@ -209,7 +257,7 @@ def vocabulary(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             added = add(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"“{added}” is one of the words now.")
+            messages.success(request, _("“{name}” is one of the words now.").format(name=added))
             return redirect("vocabulary")
     context = {
         "section": SECTION,
