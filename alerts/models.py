@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from common import work
 from incidents.models import Incident
@@ -112,9 +113,9 @@ class Delivery(models.Model):
     """One POST of an integration and what became of it."""
 
     class Outcome(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        TAKEN = "taken", "Taken"
-        REFUSED = "refused", "Refused"
+        WAITING = "waiting", _("Waiting")
+        TAKEN = "taken", _("Taken")
+        REFUSED = "refused", _("Refused")
 
     id = models.UUIDField(primary_key=True)
     integration = models.ForeignKey(
@@ -212,9 +213,9 @@ class Alert(models.Model):
     """
 
     class Status(models.TextChoices):
-        FIRING = "firing", "Firing"
-        RESOLVED = "resolved", "Resolved"
-        STALE = "stale", "Stale"
+        FIRING = "firing", _("Firing")
+        RESOLVED = "resolved", _("Resolved")
+        STALE = "stale", _("Stale")
 
     integration = models.ForeignKey(
         Integration, on_delete=models.PROTECT, related_name="alerts", db_index=False

@@ -74,7 +74,7 @@ def test_the_list_is_narrowed_by_name_label_and_integration(
     make.integration("Staging")
     make.fired(source, make.alert("HighErrorRate", labels={"region": "eu-west-1"}))
 
-    assert ('<b dir="auto">HighErrorRate</b>' in page(victor, f"/alerts/?{query}")) is found
+    assert ('<b dir="auto" translate="no">HighErrorRate</b>' in page(victor, f"/alerts/?{query}")) is found
 
 
 def test_alerts_of_a_private_incident_are_seen_by_those_who_see_it(

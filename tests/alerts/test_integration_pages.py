@@ -53,7 +53,8 @@ def test_its_page_has_the_receiver_with_a_placeholder_and_what_came(admin: User)
 
     assert "&lt;the token of production&gt;" in shown
     assert token not in shown
-    assert "1 received, 1 fired" in shown
+    assert "<span>1 received</span>" in shown
+    assert "<span>1 fired</span>" in shown
 
 
 def test_a_rotation_shows_the_new_token_once_and_ends_the_old_one(admin: User, bob: User) -> None:
