@@ -12,7 +12,7 @@ from django.db import transaction
 from alerts import integrations
 from alerts.models import Integration
 from common.errors import Invalid
-from people import actors, directory, tokens
+from people import actors, directory, passwords, tokens
 from people.models import Discipline, Membership, Team, Token, User
 
 _TOKEN = "bootstrap"
@@ -54,6 +54,7 @@ def _admin(now: datetime) -> tuple[User, str | None]:
         discipline=Discipline.objects.filter(slug="sre").first(),
         is_admin=True,
     )
+    passwords.was_given(admin)
     return admin, password
 
 

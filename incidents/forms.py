@@ -205,7 +205,7 @@ class AskForm(Form):
 
 
 class JoinForm(Form):
-    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False)
+    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False, empty_label=_("Your own"))
 
 
 class SloForm(Form):

@@ -176,11 +176,14 @@ def _tell_moved(request: SignedInRequest, incident: Incident, to: Status, *, mov
         messages.info(request, _("%(incident)s was already %(status)s.") % about)
         return
     done = _("%(incident)s is %(status)s.") % about
-    if before in lifecycle.MOVES[to] and before not in (Status.DISMISSED, Status.MERGED):
-        url = reverse("incident-status", args=[incident.number])
+    url = reverse("incident-status", args=[incident.number])
+    if before in (Status.DISMISSED, Status.MERGED):
+        messages.success(request, done)
+    elif before in lifecycle.MOVES[to]:
         undo.offer(request, done, url=url, fields={"status": before.value})
     else:
-        messages.success(request, done)
+        opened = lifecycle.MOVES[to][0]  # what was mitigated does not become so again: work on it goes on
+        undo.offer(request, done, url=url, act=_("Reopen"), fields={"status": opened.value})
     if to == Status.RESOLVED and (firing := queries.firing(incident)):
         still = ngettext("%(count)s alert of it still fires.", "%(count)s alerts of it still fire.", firing)
         messages.warning(request, still % {"count": firing})

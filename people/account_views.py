@@ -78,6 +78,13 @@ def password(request: SignedInRequest) -> HttpResponse:
     return render(request, "account/password.html", context, status=status)
 
 
+@require_POST
+def password_keep(request: SignedInRequest) -> HttpResponse:
+    passwords.keep(request.user)
+    messages.info(request, _("Your password stays as it is. It can be changed here at any time."))
+    return redirect("account-password")
+
+
 def session_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     rows = [

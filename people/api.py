@@ -45,6 +45,8 @@ class Users(rest.Resource[User]):
         if "password" in given:
             passwords.check(given["password"], User(email=given["email"], name=given["name"]))
         user = directory.add_user(**given, by=actor_of(request), now=timezone.now())
+        if "password" in given:
+            passwords.was_given(user)
         return etags.answer(request, self.get_serializer(_users().get(pk=user.pk)).data, user.version, status=201)
 
 

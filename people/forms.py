@@ -64,7 +64,10 @@ class AccountForm(Form):
     name = forms.CharField(max_length=150)
     time_zone = forms.ChoiceField(help_text="In which times are shown to you.")
     discipline = forms.ModelChoiceField(
-        Discipline.objects.offered(), required=False, help_text="Shown beside your name in every incident."
+        Discipline.objects.offered(),
+        required=False,
+        empty_label=_lazy("Not said"),
+        help_text="Shown beside your name in every incident.",
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -196,7 +199,7 @@ class PersonForm(ChangeForm):
 
     name = forms.CharField(label=_lazy("Name"), max_length=150)
     email = forms.EmailField(max_length=254, label=_lazy("E-mail"))
-    discipline = forms.ModelChoiceField(Discipline.objects.offered(), label=_lazy("Discipline"), required=False)
+    discipline = forms.ModelChoiceField(Discipline.objects.offered(), label=_lazy("Discipline"), required=False, empty_label=_lazy("Not said"))
     is_admin = forms.BooleanField(required=False, label=_lazy("Administrator: may do everything, in every team"))
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
@@ -210,7 +213,7 @@ class PersonForm(ChangeForm):
                 choices=[("", _lazy("not in it")), *Membership.Role.choices],
                 required=False,
                 label=team.name,
-                initial=held.get(team.pk, ""),
+                initial=held.get(team.pk, "" if user or len(self.teams) > 1 else Membership.Role.RESPONDER),
             )
 
     def team_fields(self) -> list[forms.BoundField]:

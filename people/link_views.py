@@ -52,7 +52,8 @@ def password_set(request: HttpRequest) -> HttpResponse:
             logout(request)  # of whoever else was signed in here
             record_authentication(request, user, "password")
             is_invitation = link.kind == PasswordLink.Kind.INVITATION
-            return enter(request, user, reverse("second-factor") if is_invitation else settings.LOGIN_REDIRECT_URL)
+            welcome = f"{reverse('second-factor')}?welcome"
+            return enter(request, user, welcome if is_invitation else settings.LOGIN_REDIRECT_URL)
     context = {"form": form, "link": link}
     answer = render(request, "account/password_set.html", context, status=form.http_status)
     answer.headers["Cache-Control"] = "no-store"

@@ -31,6 +31,16 @@ def check(password: str, user: User | None = None) -> None:
         raise Invalid("This password will not do.", errors=faults) from exc
 
 
+def was_given(user: User) -> None:
+    """Others have read the password, in a terminal or a request: its owner is asked to choose one."""
+    User.objects.filter(pk=user.pk).update(has_given_password=True)
+
+
+def keep(user: User) -> None:
+    """Ask no more."""
+    User.objects.filter(pk=user.pk).update(has_given_password=False)
+
+
 @transaction.atomic
 def change(user: User, password: str, *, by: Actor, now: datetime, keep: str | None = None) -> None:
     """Every session of theirs ends, but `keep`, whose hash the caller renews. Raises Invalid, Forbidden."""
@@ -38,7 +48,9 @@ def change(user: User, password: str, *, by: Actor, now: datetime, keep: str | N
         access.require(by, access.Act.ADMINISTER)
     check(password, user)
     user.set_password(password)
-    User.objects.filter(pk=user.pk).update(password=user.password, version=F("version") + 1)
+    is_given = by.user != user
+    changed = {"password": user.password, "has_given_password": is_given, "version": F("version") + 1}
+    User.objects.filter(pk=user.pk).update(**changed)
     user.refresh_from_db(fields=["version"])
     sessions.end_all(user, but=keep)
     user.password_links.filter(used_at=None, expires_at__gt=now).update(expires_at=now)

@@ -27,6 +27,7 @@ urlpatterns = [
     path("account/", account_views.account, name="account"),
     path("account/address/", account_views.address, name="account-address"),
     path("account/password/", account_views.password, name="account-password"),
+    path("account/password/keep/", account_views.password_keep, name="account-password-keep"),
     path("account/provider/disconnect/", single_sign_on_views.disconnect, name="single-sign-on-disconnect"),
     path("account/second-factor/", second_factor_views.overview, name="second-factor"),
     path("account/second-factor/app/", second_factor_views.app_new, name="second-factor-app"),

@@ -1,9 +1,12 @@
 // A button that copies what stands in an element: <button data-copies="its id" hidden>. Where the browser lets nobody copy,
 // the button stays away, and the text can be marked by hand.
 
-for (const button of document.querySelectorAll("[data-copies]")) {
-  button.hidden = !navigator.clipboard;
+function offer() {
+  for (const button of document.querySelectorAll("[data-copies]")) button.hidden = !navigator.clipboard;
 }
+
+offer();
+document.addEventListener("live:refreshed", offer);
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");

@@ -1,5 +1,5 @@
 // What just worked is said in a corner, and goes by itself: not while it is pointed at or holds the focus, not while the
-// page is hidden, and only for who moves a pointer. Who reads by keyboard or ear may need longer, so there it stays.
+// page is hidden, and only for who moves a pointer or taps. Who reads by keyboard or ear may need longer, so there it stays.
 
 const STAYS = 6000;
 const WITH_UNDO = 20_000;
@@ -12,7 +12,9 @@ function last(toast) {
   let left = toast.querySelector("form") ? WITH_UNDO : STAYS;
   let seen = performance.now();
   let hasPointer = false;
-  document.addEventListener("pointermove", () => (hasPointer = true), { passive: true });
+  for (const sign of ["pointermove", "pointerdown"]) {
+    document.addEventListener(sign, () => (hasPointer = true), { passive: true });
+  }
   document.addEventListener("keydown", ({ key }) => key === "Tab" && (hasPointer = false));
   const tick = setInterval(() => {
     const now = performance.now();

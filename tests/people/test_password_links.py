@@ -80,7 +80,8 @@ def test_who_is_invited_chooses_a_password_and_is_in(admin: User, payments: Team
     assert choose(client, "Password2026!") == 422
     answer = client.post("/link/", {"new_password": NEW})
 
-    assert answer["Location"] == "/account/second-factor/"
+    assert answer["Location"] == "/account/second-factor/?welcome"
+    assert 'href="/first-steps/"' in client.get(answer["Location"]).content.decode()  # it can wait
     assert client.get("/incidents/").status_code == 200
     assert signs_in(dana, NEW)
     told = set(AuditEvent.objects.values_list("action", flat=True))

@@ -12,7 +12,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from common.addresses import address_of
-from people import directory, throttling
+from people import directory, passwords, throttling
 from people.actors import SYSTEM, person
 from people.models import Throttle, User
 from tests import make
@@ -227,3 +227,28 @@ def test_behind_proxies_guesses_are_counted_by_who_came_to_them(
     monkeypatch.setattr(settings, "ENV", settings.ENV.model_copy(update={"proxies": proxies}))
 
     assert address_of(rf.post("/sign-in/", headers={"X-Forwarded-For": forwarded})) == address
+
+
+def test_who_was_given_a_password_is_asked_to_choose_one_and_forced_to_nothing(client: Client, admin: User) -> None:
+    words = "Your password was made for you"
+    client.force_login(admin)
+    assert words not in client.get("/account/").content.decode()
+    passwords.was_given(admin)
+    assert words in client.get("/account/").content.decode()
+    assert words in client.get("/first-steps/").content.decode()
+
+    assert client.post("/account/password/keep/")["Location"] == "/account/password/"
+
+    assert words not in client.get("/account/").content.decode()
+
+
+def test_a_password_of_ones_own_is_asked_for_no_more(client: Client, admin: User, bob: User) -> None:
+    passwords.was_given(bob)
+
+    passwords.change(bob, "four purple horses jump", by=make.person(admin), now=NOW)
+    bob.refresh_from_db()
+    assert bob.has_given_password
+
+    passwords.change(bob, "seven yellow geese swim", by=make.person(bob), now=NOW)
+    bob.refresh_from_db()
+    assert not bob.has_given_password
