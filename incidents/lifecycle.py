@@ -109,10 +109,12 @@ def next_number() -> int:
 @transaction.atomic
 def acknowledge(incident: Incident, *, by: Actor, now: datetime) -> None:
     """Take a triggered incident; who was not first is told who was."""
-    if not move(incident, Status.ACKNOWLEDGED, by=by, now=now):
+    if not move(incident, Status.ACKNOWLEDGED, by=by, now=now, only_from=Status.TRIGGERED):
         last = incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED).order_by("-seq").first()
         who = f" by {last.actor_name}" if last else ""
-        raise AlreadyHandled(f"{incident} is already taken{who}.")
+        status = Status(incident.status)
+        what = "taken" if status == Status.ACKNOWLEDGED else status.label.lower()
+        raise AlreadyHandled(f"{incident} is already {what}{who}.")
 
 
 @transaction.atomic
@@ -126,9 +128,10 @@ def move(
     reason: str = "",
     merged_into: Incident | None = None,
     impact_ended_at: datetime | None = None,
+    only_from: Status | None = None,
 ) -> bool:
-    """Bring the incident to a status. True when this call moved it, False when it was there already: then nothing is
-    written. `dismissed` needs a reason, `merged` the incident that it goes into and that takes its alerts until this is
+    """Bring the incident to a status. True when this call moved it, False when it was there already, or is no longer
+    where it is to move from: then nothing is written. `dismissed` needs a reason, `merged` the incident that it goes into and that takes its alerts until this is
     undone; both need a manager of the team. Who resolves what nobody mitigated may say when the impact ended. Raises
     NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
@@ -136,7 +139,7 @@ def move(
     while True:
         incident.refresh_from_db(fields=["status", "version", "merged_into", *_MOMENTS.values()])
         before = Status(incident.status)
-        if before == to:
+        if before == to or (only_from is not None and before != only_from):
             return False
         if Status.MERGED in (before, to):
             access.require(by, access.Act.MANAGE, incident.team)

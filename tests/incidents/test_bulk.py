@@ -47,6 +47,20 @@ def test_one_that_is_taken_stops_none_of_the_others_and_is_named(
     assert hidden.status == "triggered"
 
 
+def test_what_is_mitigated_or_resolved_is_not_taken_again(incidents: list[Incident], alice: User, bob: User) -> None:
+    lifecycle.move(incidents[0], Incident.Status.MITIGATED, by=person(bob), now=NOW)
+    lifecycle.move(incidents[1], Incident.Status.RESOLVED, by=person(bob), now=NOW)
+    numbers = [incident.number for incident in incidents]
+
+    text = signed_in(alice).post(BULK, {"act": "acknowledge", "incident": numbers}).content.decode()
+
+    assert re.search(r"1 of 3 done", text)
+    assert f"{incidents[0]} is already mitigated by Bob." in text
+    assert f"{incidents[1]} is already resolved by Bob." in text
+    statuses = Incident.objects.order_by("number").values_list("status", flat=True)
+    assert list(statuses) == ["mitigated", "resolved", "acknowledged"]
+
+
 def test_a_role_is_given_in_all_of_them_in_two_steps(incidents: list[Incident], alice: User, bob: User) -> None:
     client = signed_in(alice)
     picked = {"act": "assign", "incident": [incident.number for incident in incidents], "back": "tab=open"}
