@@ -131,9 +131,9 @@ def move(
     only_from: Status | None = None,
 ) -> bool:
     """Bring the incident to a status. True when this call moved it, False when it was there already, or is no longer
-    where it is to move from: then nothing is written. `dismissed` needs a reason, `merged` the incident that it goes into and that takes its alerts until this is
-    undone; both need a manager of the team. Who resolves what nobody mitigated may say when the impact ended. Raises
-    NotAllowed, Invalid, Forbidden."""
+    where it is to move from: then nothing is written. `dismissed` needs a reason, `merged` the incident that it goes
+    into and that takes its alerts until this is undone; both need a manager of the team. Who resolves what nobody
+    mitigated may say when the impact ended. Raises NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
         raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
     while True:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("people", "0009_words_have_versions"),
+        ("people", "0010_attempts_of_late"),
     ]
 
     operations = [
