@@ -199,7 +199,9 @@ class PersonForm(ChangeForm):
 
     name = forms.CharField(label=_lazy("Name"), max_length=150)
     email = forms.EmailField(max_length=254, label=_lazy("E-mail"))
-    discipline = forms.ModelChoiceField(Discipline.objects.offered(), label=_lazy("Discipline"), required=False, empty_label=_lazy("Not said"))
+    discipline = forms.ModelChoiceField(
+        Discipline.objects.offered(), label=_lazy("Discipline"), required=False, empty_label=_lazy("Not said")
+    )
     is_admin = forms.BooleanField(required=False, label=_lazy("Administrator: may do everything, in every team"))
 
     def __init__(self, *args: Any, user: User | None = None, teams: Iterable[Team], **kwargs: Any) -> None:
