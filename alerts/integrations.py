@@ -44,7 +44,7 @@ def create(
     access.require(by, access.Act.ADMINISTER)
     name = shortened(storable(name), 100)
     if not name:
-        raise Invalid("An integration needs a name.", errors=[("name", "Give it a name.")])
+        raise Invalid(_("An integration needs a name."), errors=[("name", _("Give it a name."))])
     token = Integration.new_token()
     integration = Integration.objects.create(
         slug=_free_slug(name),
@@ -69,13 +69,13 @@ def change(
     Integration.objects.select_for_update().filter(pk=integration.pk).exists()
     integration.refresh_from_db()
     if version is not None and version != integration.version:
-        raise VersionMoved(f"{integration} was changed by somebody else.")
+        raise VersionMoved(_("{integration} was changed by somebody else.").format(integration=integration))
     wanted = {name: shortened(storable(v), 100) if isinstance(v, str) else v for name, v in changes.items()}
     before, different = audit.differences(integration, wanted)
     if not different:
         return False
     if different.get("name") == "":
-        raise Invalid("An integration needs a name.", errors=[("name", "Give it a name.")])
+        raise Invalid(_("An integration needs a name."), errors=[("name", _("Give it a name."))])
     for name, value in different.items():
         setattr(integration, name, value)
     integration.version += 1

@@ -22,9 +22,9 @@ class Integration(models.Model):
     """A source of alerts, with a token of its own. Fingerprints and group keys count within it."""
 
     class Kind(models.TextChoices):
-        ALERTMANAGER = "alertmanager", "Alertmanager"
-        GRAFANA = "grafana", "Grafana"
-        GENERIC = "generic", "Generic"
+        ALERTMANAGER = "alertmanager", _("Alertmanager")
+        GRAFANA = "grafana", _("Grafana")
+        GENERIC = "generic", _("Generic")
 
     PREFIX = "bli_"
 
@@ -182,8 +182,8 @@ class FanOut(work.DueWork):
     delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="fan_out")
 
     class Meta(work.DueWork.Meta):
-        verbose_name = "delivery of many alerts"
-        verbose_name_plural = "deliveries of many alerts"
+        verbose_name = _("delivery of many alerts")
+        verbose_name_plural = _("deliveries of many alerts")
 
     @property
     def concerns(self) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import BinaryField, Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Substr
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from alerts import payload
 from alerts.models import Alert, Delivery, Integration, RawBody
@@ -66,7 +67,7 @@ def integration_for(slug: str, now: datetime) -> Integration:
     """As above; Http404 when there is none. Integrations are for admins, whom the matrix lets pass."""
     found = integrations(now).filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no integration {slug}.")
+        raise Http404(_("There is no integration {slug}.").format(slug=slug))
     return found
 
 
@@ -98,7 +99,7 @@ def delivery_for(pk: UUID) -> Delivery:
     """With its integration and group; Http404 when there is none."""
     found = Delivery.objects.select_related("integration", "group", "fan_out").filter(pk=pk).first()
     if found is None:
-        raise Http404("There is no such delivery.")
+        raise Http404(_("There is no such delivery."))
     return found
 
 

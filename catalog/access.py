@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from catalog.models import Model, Service
 from people import access
@@ -15,7 +16,7 @@ def service_for(slug: str) -> Service:
     """With its team; Http404 when there is none."""
     found = Service.objects.select_related("team").filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no service {slug}.")
+        raise Http404(_("There is no service {slug}.").format(slug=slug))
     return found
 
 
@@ -23,7 +24,7 @@ def model_for(slug: str) -> Model:
     """With its team and its service; Http404 when there is none."""
     found = Model.objects.select_related("team", "service__team").filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no model {slug}.")
+        raise Http404(_("There is no model {slug}.").format(slug=slug))
     return found
 
 

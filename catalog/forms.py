@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _lazy
 
 from catalog import access
 from catalog.models import Model, Service
@@ -12,17 +13,24 @@ from common.forms import ChangeForm, Form, choosable
 from people.actors import Actor
 from people.models import Team
 
-_TIERS = [(1, "1, users cannot do without it"), (2, "2, users notice"), (3, "3, some users notice"), (4, "4, internal")]
+_TIERS = [
+    (1, _lazy("1, users cannot do without it")),
+    (2, _lazy("2, users notice")),
+    (3, _lazy("3, some users notice")),
+    (4, _lazy("4, internal")),
+]
 
 
-_SLUG_HELP = "What alerts and the API call it, for good. Made from the name if left empty."
+_SLUG_HELP = _lazy("What alerts and the API call it, for good. Made from the name if left empty.")
 
 
 class _OwnedForm(Form):
     """For whoever manages a team: of the teams, theirs can be chosen."""
 
-    name = forms.CharField(max_length=150)
-    team = forms.ModelChoiceField(Team.objects.none(), required=False, empty_label="No team")
+    name = forms.CharField(max_length=150, label=_lazy("Name"))
+    team = forms.ModelChoiceField(
+        Team.objects.none(), required=False, empty_label=_lazy("No team"), label=_lazy("Team")
+    )
 
     def __init__(self, *args: Any, by: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,17 +38,18 @@ class _OwnedForm(Form):
 
 
 class _ServiceForm(_OwnedForm):
-    tier = forms.TypedChoiceField(choices=_TIERS, coerce=int, initial=3)
+    tier = forms.TypedChoiceField(choices=_TIERS, coerce=int, initial=3, label=_lazy("Tier"))
     depends_on = forms.ModelMultipleChoiceField(
         Service.objects.all(),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="The services that it cannot work without.",
+        help_text=_lazy("The services that it cannot work without."),
+        label=_lazy("Depends on"),
     )
 
 
 class NewServiceForm(_ServiceForm):
-    slug = forms.SlugField(max_length=60, required=False, help_text=_SLUG_HELP)
+    slug = forms.SlugField(max_length=60, required=False, help_text=_SLUG_HELP, label=_lazy("Slug"))
     field_order = ("name", "slug", "team", "tier", "depends_on")
 
 
@@ -56,12 +65,16 @@ class ServiceForm(_ServiceForm, ChangeForm):
 
 class _ModelForm(_OwnedForm):
     service = forms.ModelChoiceField(
-        Service.objects.all(), required=False, empty_label="None yet", help_text="The service that serves it."
+        Service.objects.all(),
+        required=False,
+        empty_label=_lazy("None yet"),
+        help_text=_lazy("The service that serves it."),
+        label=_lazy("Service"),
     )
 
 
 class NewModelForm(_ModelForm):
-    slug = forms.SlugField(max_length=60, required=False, help_text=_SLUG_HELP)
+    slug = forms.SlugField(max_length=60, required=False, help_text=_SLUG_HELP, label=_lazy("Slug"))
     field_order = ("name", "slug", "service", "team")
 
 

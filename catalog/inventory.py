@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from catalog.models import Model, Service
 from common.errors import Invalid, VersionMoved
@@ -70,7 +71,7 @@ def change(
     thing.refresh_from_db()
     access.require(by, access.Act.MANAGE, thing.team)
     if version is not None and version != thing.version:
-        raise VersionMoved(f"{thing} was changed by somebody else.")
+        raise VersionMoved(_("{thing} was changed by somebody else.").format(thing=thing))
     wanted: dict[str, Any] = {
         key: storable(value).strip() if isinstance(value, str) else value for key, value in changes.items()
     }
@@ -81,12 +82,12 @@ def change(
     if not different and not relinked:
         return False
     if "name" in different and not different["name"]:
-        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+        raise Invalid(_("It needs a name."), errors=[("name", _("Say what it is called."))])
     if different.get("team") is not None:
         access.require(by, access.Act.MANAGE, different["team"])
     if isinstance(thing, Service) and relinked:
         if thing in depends_on:
-            raise Invalid("A service does not depend on itself.", errors=[("depends_on", "Not on itself.")])
+            raise Invalid(_("A service does not depend on itself."), errors=[("depends_on", _("Not on itself."))])
         before["depends_on"], told["depends_on"] = _named(thing.depends_on.all()), _named(depends_on)
         thing.depends_on.set(depends_on)
     for key, value in different.items():
@@ -105,12 +106,14 @@ def _named(services: Iterable[Service]) -> list[str]:
 def _add(model: type[Thing], name: str, slug: str, **fields: Any) -> Thing:
     name = storable(name).strip()
     if not name:
-        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+        raise Invalid(_("It needs a name."), errors=[("name", _("Say what it is called."))])
     slug = slug or slugify(name)[:60]
     if not slug or slug == "new":  # a page has that address
-        raise Invalid("Give it another slug.", errors=[("slug", "Letters, digits and dashes; not new.")])
+        raise Invalid(_("Give it another slug."), errors=[("slug", _("Letters, digits and dashes; not new."))])
     try:
         with transaction.atomic():
             return model._default_manager.create(name=name, slug=slug, **fields)
     except IntegrityError as exc:
-        raise SlugTaken(f"There is one with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
+        raise SlugTaken(
+            _("There is one with the slug {slug} already.").format(slug=slug), errors=[("slug", _("Taken."))]
+        ) from exc

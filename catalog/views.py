@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from catalog import access, forms, inventory, queries
 from catalog.models import Model, Service
@@ -57,9 +58,9 @@ def service_new(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             service = inventory.add_service(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"{service} is written down.")
+            messages.success(request, _("{service} is written down.").format(service=service))
             return redirect("service-list")
-    context = {"section": SECTION, "form": form, "title": "New service", "action": "Add the service"}
+    context = {"section": SECTION, "form": form, "title": _("New service"), "action": _("Add the service")}
     return render(request, "catalog/edit.html", context, status=form.http_status)
 
 
@@ -71,9 +72,9 @@ def service_edit(request: SignedInRequest, slug: str) -> HttpResponse:
         with form.telling():
             changes, version = form.changes()
             if inventory.change(service, changes, by=request.actor, now=timezone.now(), version=version):
-                messages.success(request, f"{service} is changed.")
+                messages.success(request, _("{service} is changed.").format(service=service))
             return redirect(service)
-    context = {"section": SECTION, "form": form, "thing": service, "title": service.name, "action": "Save"}
+    context = {"section": SECTION, "form": form, "thing": service, "title": service.name, "action": _("Save")}
     return render(request, "catalog/edit.html", context, status=form.http_status)
 
 
@@ -82,9 +83,9 @@ def model_new(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             model = inventory.add_model(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"{model} is written down.")
+            messages.success(request, _("{model} is written down.").format(model=model))
             return redirect("service-list")
-    context = {"section": SECTION, "form": form, "title": "New model", "action": "Add the model"}
+    context = {"section": SECTION, "form": form, "title": _("New model"), "action": _("Add the model")}
     return render(request, "catalog/edit.html", context, status=form.http_status)
 
 
@@ -96,7 +97,7 @@ def model_edit(request: SignedInRequest, slug: str) -> HttpResponse:
         with form.telling():
             changes, version = form.changes()
             if inventory.change(model, changes, by=request.actor, now=timezone.now(), version=version):
-                messages.success(request, f"{model} is changed.")
+                messages.success(request, _("{model} is changed.").format(model=model))
             return redirect(model)
-    context = {"section": SECTION, "form": form, "thing": model, "title": model.name, "action": "Save"}
+    context = {"section": SECTION, "form": form, "thing": model, "title": model.name, "action": _("Save")}
     return render(request, "catalog/edit.html", context, status=form.http_status)

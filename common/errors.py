@@ -1,7 +1,14 @@
 """Refusals: what the product says no to, in words for people and a code for machines."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.utils.translation import gettext_lazy as _lazy
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 
 class DomainError(Exception):
@@ -13,7 +20,7 @@ class DomainError(Exception):
 
     code = "refused"
     status = 409
-    title = "Not possible"
+    title: StrOrPromise = _lazy("Not possible")
 
     def __init__(
         self,
@@ -37,7 +44,7 @@ class Invalid(DomainError):
 
     code = "invalid"
     status = 422
-    title = "Invalid"
+    title = _lazy("Invalid")
 
 
 class Forbidden(DomainError):
@@ -45,7 +52,7 @@ class Forbidden(DomainError):
 
     code = "forbidden"
     status = 403
-    title = "Not allowed"
+    title = _lazy("Not allowed")
 
 
 class VersionMoved(DomainError):
@@ -53,4 +60,4 @@ class VersionMoved(DomainError):
 
     code = "version_moved"
     status = 412
-    title = "Somebody changed it first"
+    title = _lazy("Somebody changed it first")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.forms.forms import BaseForm
+from django.utils.translation import gettext as _
 
 from common.errors import DomainError, Invalid, VersionMoved
 
@@ -66,6 +67,6 @@ def labels_of(text: str) -> dict[str, str]:
     for line in filter(str.strip, text.splitlines()):
         name, equals, value = line.partition("=")
         if not equals or not name.strip():
-            raise forms.ValidationError(f"“{line.strip()[:60]}” is not of the form name=value.")
+            raise forms.ValidationError(_("“{line}” is not of the form name=value.").format(line=line.strip()[:60]))
         labels[name.strip()] = value.strip()
     return labels

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import work
 
@@ -31,6 +32,8 @@ class ScheduledRun(work.DueWork):
     slot = models.DateTimeField()  # when it began
 
     class Meta(work.DueWork.Meta):
+        verbose_name = _lazy("scheduled run")
+        verbose_name_plural = _lazy("scheduled runs")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "slot"], name="one_run_per_job_and_slot"),
             models.UniqueConstraint(

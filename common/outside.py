@@ -25,6 +25,7 @@ from typing import Any
 
 import httpcore
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -184,12 +185,12 @@ def _what_is_wrong_with(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     if not separator or scheme.lower() not in ("http", "https"):
-        return "An address begins with https:// or http://."
+        return _("An address begins with https:// or http://.")
     if "@" in authority:
-        return "An address has no name or password before its host."
+        return _("An address has no name or password before its host.")
     if not authority.isascii():
-        return "Write the host in plain letters: names in other letters begin with xn--."
-    return "This is not an address that messages can go to."
+        return _("Write the host in plain letters: names in other letters begin with xn--.")
+    return _("This is not an address that messages can go to.")
 
 
 def _literal(host: str) -> Address | None:

@@ -77,7 +77,7 @@ def response(
 
 def refusal(error: DomainError) -> HttpResponse:
     """The problem document of what the product said no to."""
-    return response(error.status, error.code, error.message, error.title, error.errors, error.extra)
+    return response(error.status, error.code, error.message, str(error.title), error.errors, error.extra)
 
 
 def busy() -> HttpResponse:

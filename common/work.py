@@ -31,6 +31,7 @@ from django.db import (
 )
 from django.db.models import Case, F, Q, When
 from django.db.models.functions import Least, Now
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import logs, metrics
 from common.text import shortened, storable
@@ -76,10 +77,10 @@ class DueWork(models.Model):
     """
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        DONE = "done", "Done"
-        QUARANTINED = "quarantined", "Quarantined"
-        CANCELLED = "cancelled", "Cancelled"
+        WAITING = "waiting", _lazy("Waiting")
+        DONE = "done", _lazy("Done")
+        QUARANTINED = "quarantined", _lazy("Quarantined")
+        CANCELLED = "cancelled", _lazy("Cancelled")
 
     TASK: ClassVar[str]
     LANE_LIMIT: ClassVar[int] = 8

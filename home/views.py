@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from alerts import integrations, testing
@@ -83,7 +84,12 @@ def quarantine_retry(request: SignedInRequest) -> HttpResponse:
     kind, pk = request.POST.get("kind", ""), request.POST.get("pk", "")
     again = workload.retry(kind, pk, by=request.actor, now=timezone.now())
     if again:
-        messages.success(request, f"{again} will be tried again within seconds.")
+        messages.success(
+            request,
+            ngettext(
+                "{n} will be tried again within seconds.", "{n} will be tried again within seconds.", again
+            ).format(n=again),
+        )
     else:
-        messages.info(request, "Somebody had it tried again already.")
+        messages.info(request, _("Somebody had it tried again already."))
     return redirect("quarantine-list")

@@ -11,8 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 
-from common import backlog, work
+from common import backlog, language, work
 from people import access, audit
 from people.actors import Actor
 
@@ -52,7 +54,7 @@ def of_all_kinds(now: datetime) -> list[Kind]:
         (
             Kind(
                 counted.kind,
-                str(models[counted.kind]._meta.verbose_name_plural).capitalize(),
+                capfirst(str(models[counted.kind]._meta.verbose_name_plural)),
                 counted,
                 _stuck(models[counted.kind]) if counted.quarantined else [],
             )
@@ -69,11 +71,13 @@ def retry(label: str, pk: str, *, by: Actor, now: datetime) -> int:
     access.require(by, access.Act.ADMINISTER)
     model = next((model for model in work.kinds() if model._meta.label_lower == label), None)
     if model is None:
-        raise Http404(f"There is no work of the kind {label}.")
+        raise Http404(_("There is no work of the kind {label}.").format(label=label))
     rows = _one(model, pk) if pk else _quarantined(model)
     again = sum(work.retry(row) for row in rows)
     if again:
-        about = audit.Thing("work", f"{label}:{pk}" if pk else label, str(model._meta.verbose_name_plural))
+        with language.of_what_is_kept():
+            name = str(model._meta.verbose_name_plural)
+        about = audit.Thing("work", f"{label}:{pk}" if pk else label, name)
         audit.record(audit.Action.WORK_RETRIED, about, by=by, now=now, after={"pieces": again})
         logger.info("%s has %d of %s tried again%s.", by.name, again, label, f": {pk}" if pk else "")
     return again
@@ -86,7 +90,7 @@ def _one(model: type[work.DueWork], pk: str) -> QuerySet[Any]:
     except (ValidationError, OverflowError):
         exists = False
     if not exists:
-        raise Http404("There is no such piece of work.")
+        raise Http404(_("There is no such piece of work."))
     return found
 
 
@@ -102,7 +106,7 @@ def _quarantined(model: type[work.DueWork]) -> QuerySet[Any]:
 
 
 def _name(row: work.DueWork) -> str:
-    return f"{row._meta.verbose_name} {row.pk}".capitalize()
+    return capfirst(f"{row._meta.verbose_name} {row.pk}")
 
 
 def _url(row: work.DueWork) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 
 from incidents.models import Incident, Responder
 from people.actors import Actor
@@ -20,7 +21,7 @@ def incident_for(actor: Actor, number: int) -> Incident:
         else None
     )
     if found is None:
-        raise Http404(f"There is no incident {number} that you can see.")
+        raise Http404(_("There is no incident {number} that you can see.").format(number=number))
     return found
 
 

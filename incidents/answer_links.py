@@ -10,6 +10,8 @@ from enum import StrEnum
 from django.conf import settings
 from django.core import signing
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import DomainError
 from incidents.models import Responder
@@ -34,7 +36,7 @@ class NoSuchLink(DomainError):
 
     code = "no_such_link"
     status = 404
-    title = "This link does not work"
+    title = _lazy("This link does not work")
 
 
 class Expired(DomainError):
@@ -42,7 +44,7 @@ class Expired(DomainError):
 
     code = "expired"
     status = 410
-    title = "This link has expired"
+    title = _lazy("This link has expired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,9 @@ def read(secret: str, *, now: datetime) -> Link:
         incident, user, asked_at, answer, message, made_at = signing.loads(secret, salt=_SALT)
         link = Link(incident, user, asked_at, Answer(answer), message, datetime.fromtimestamp(made_at, UTC))
     except (signing.BadSignature, ValueError, TypeError) as exc:
-        raise NoSuchLink("This link is not complete, or was altered. Open the one in the message again.") from exc
+        raise NoSuchLink(_("This link is not complete, or was altered. Open the one in the message again.")) from exc
     if now - link.made_at > VALID:
-        raise Expired("This link is more than a day old. Sign in to see how the incident stands.")
+        raise Expired(_("This link is more than a day old. Sign in to see how the incident stands."))
     return link
 
 

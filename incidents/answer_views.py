@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.csrf import csrf_exempt
 
 from common.addresses import address_of
@@ -26,7 +27,7 @@ class TooMany(DomainError):
 
     code = "too_many"
     status = 429
-    title = "Too many attempts"
+    title = _lazy("Too many attempts")
 
 
 # No cookie says who it is, so a form of another site has nothing to use: who answers is told by the link alone. With
@@ -84,7 +85,7 @@ def _give(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     key = f"answer:address:{address_of(request)}"[:200]
     if not throttling.attempt(key, limit=settings.ENV.login_attempts_per_hour, seconds=_HOUR, now=now):
-        raise TooMany("Too many attempts from here. Sign in, or try again in an hour.")
+        raise TooMany(_("Too many attempts from here. Sign in, or try again in an hour."))
     answering.answer(answer_links.read(token, now=now), now=now)
     throttling.give_back(key)
     return redirect("answer", token)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
+from common import language
 from common.errors import DomainError
 from incidents import lifecycle, responding
 from incidents.answer_links import Answer, Link, stamp
@@ -21,7 +24,7 @@ class CannotAnswer(DomainError):
 
     code = "cannot_answer"
     status = 410
-    title = "Too late to answer"
+    title = _lazy("Too late to answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,12 @@ def call_of(link: Link) -> Call:
     tell nothing to whom nothing may be told. Changes nothing."""
     user = User.objects.filter(pk=link.user, is_active=True).first()
     if user is None or not access.can(person(user), access.Act.RESPOND):
-        raise CannotAnswer("This account cannot respond to incidents any more.", status=403)
+        raise CannotAnswer(_("This account cannot respond to incidents any more."), status=403)
     incident = Incident.objects.select_related("service", "model", "team", "merged_into").get(number=link.incident)
     responder = incident.responders.filter(user=user).select_related("user", "discipline").first()
     was_called = responder is not None and stamp(responder.asked_at) == link.asked_at
     if responder is None or not was_called:
-        raise CannotAnswer("You were asked again since, or not at all. Sign in to see how the incident stands.")
+        raise CannotAnswer(_("You were asked again since, or not at all. Sign in to see how the incident stands."))
     may_see = Incident.objects.for_actor(person(user)).filter(pk=incident.pk).exists()
     asked = incident.entries.filter(kind=Entry.Kind.RESPONDER_ASKED, data__user__id=user.pk).order_by("-seq")
     asked_by = asked.values_list("actor_name", flat=True).first() or ""
@@ -65,11 +68,17 @@ def call_of(link: Link) -> Call:
         taken=taken.order_by("-seq").first() if incident.acknowledged_at else None,
     )
     if call.answered is None and not may_see:
-        raise CannotAnswer("You cannot see this incident any more.", status=403)
+        raise CannotAnswer(_("You cannot see this incident any more."), status=403)
     if call.answered is None and responder.state == Responder.State.LEFT:
-        raise CannotAnswer(f"You have left {incident} since. To come back, sign in and join it there.")
+        raise CannotAnswer(
+            _("You have left {incident} since. To come back, sign in and join it there.").format(incident=incident)
+        )
     if call.answered is None and not incident.is_open:
-        raise CannotAnswer(f"{incident} is {incident.get_status_display().lower()}: nobody needs to come any more.")
+        raise CannotAnswer(
+            _("{incident} is {status}: nobody needs to come any more.").format(
+                incident=incident, status=language.within_a_sentence(incident.get_status_display())
+            )
+        )
     return call
 
 
@@ -88,7 +97,7 @@ def answer(link: Link, *, now: datetime) -> Call:
     elif link.answer is Answer.ESCALATES:
         if not call.escalated_to and not responding.escalate(call.responder, now=now):
             raise CannotAnswer(
-                "There is nobody left to escalate to: everybody who manages it is in, or asked.", status=409
+                _("There is nobody left to escalate to: everybody who manages it is in, or asked."), status=409
             )
     else:
         responding.decline(call.responder, now=now)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid, VersionMoved
 from common.text import storable, storable_json
@@ -49,7 +50,7 @@ def change(
     Incident.objects.select_for_update().filter(pk=incident.pk).exists()
     incident.refresh_from_db()
     if version is not None and version != incident.version:
-        raise VersionMoved(f"{incident} was changed by somebody else.")
+        raise VersionMoved(_("{incident} was changed by somebody else.").format(incident=incident))
     cleaned = {name: _clean(value) for name, value in changes.items()}
     before, different = audit.differences(incident, cleaned)
     if not different:
@@ -77,13 +78,15 @@ def change(
 
 def _check(incident: Incident, different: Mapping[str, Any], now: datetime, reason: str) -> None:
     if "title" in different and not different["title"].strip():
-        raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
+        raise Invalid(_("An incident needs a title."), errors=[("title", _("Say in a few words what is wrong."))])
     sizes.check(different)
     changed = [name for name in MOMENTS if name in different]
     if not changed:
         return
     if not reason.strip():
-        raise Invalid("Say why the moment is corrected.", errors=[("reason", "Correcting a moment needs a reason.")])
+        raise Invalid(
+            _("Say why the moment is corrected."), errors=[("reason", _("Correcting a moment needs a reason."))]
+        )
     moments.check({name: different.get(name, getattr(incident, name)) for name in MOMENTS}, changed, now=now)
 
 

@@ -34,7 +34,9 @@ class Moment(forms.DateTimeField):
     def to_python(self, value: Any) -> datetime | None:
         moment: datetime | None = super().to_python(value)
         if moment is not None and not years.hold(moment):
-            raise forms.ValidationError(f"A moment lies in the years {years.FIRST} to {years.LAST}.")
+            raise forms.ValidationError(
+                _("A moment lies in the years {first} to {last}.").format(first=years.FIRST, last=years.LAST)
+            )
         return moment
 
 
@@ -99,11 +101,13 @@ class EditForm(_AboutForm, ChangeForm):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text=_("One a line: name=value."),
+        label=_("Labels"),
     )
     links = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
         help_text=_("One a line: the address, then what it is called."),
+        label=_("Links"),
     )
 
     def __init__(self, *args: Any, incident: Incident, by: Actor, **kwargs: Any) -> None:
@@ -125,9 +129,11 @@ class EditForm(_AboutForm, ChangeForm):
     def clean_links(self) -> list[dict[str, str]]:
         links = []
         for line in filter(str.strip, self.cleaned_data["links"].splitlines()):
-            url, _, title = line.strip().partition(" ")
+            url, __, title = line.strip().partition(" ")
             if not web_address(url):
-                raise forms.ValidationError(f"“{url[:60]}” is no address that begins with http:// or https://.")
+                raise forms.ValidationError(
+                    _("“{address}” is no address that begins with http:// or https://.").format(address=url[:60])
+                )
             links.append({"title": title.strip() or url[:200], "url": url})
         return links
 
@@ -138,8 +144,11 @@ class NoteForm(Form):
         initial=Entry.Kind.NOTE,
         required=False,
         widget=forms.RadioSelect,
+        label=_("Kind"),
     )
-    text = forms.CharField(max_length=50_000, widget=forms.Textarea, error_messages={"required": _("Write something.")})
+    text = forms.CharField(
+        max_length=50_000, widget=forms.Textarea, error_messages={"required": _("Write something.")}, label=_("Text")
+    )
     amends = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, widget=forms.HiddenInput)
 
     def clean_kind(self) -> str:
@@ -149,9 +158,9 @@ class NoteForm(Form):
 class StatusForm(Form):
     """A move. What a dismissal or a merger needs, `lifecycle` asks for."""
 
-    status = forms.ChoiceField(choices=Incident.Status.choices)
-    reason = forms.CharField(required=False, max_length=2000)
-    note = forms.CharField(required=False, max_length=50_000)
+    status = forms.ChoiceField(choices=Incident.Status.choices, label=_("Status"))
+    reason = forms.CharField(required=False, max_length=2000, label=_("Reason"))
+    note = forms.CharField(required=False, max_length=50_000, label=_("Note"))
     merged_into = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1, label=_("Incident number"))
 
 
@@ -179,16 +188,18 @@ class ResolveForm(Form):
 
 
 class MarkForm(Form):
-    seq = forms.IntegerField(min_value=1, max_value=2**31 - 1)
-    marked = forms.BooleanField(required=False)
+    seq = forms.IntegerField(min_value=1, max_value=2**31 - 1, label=_("Number"))
+    marked = forms.BooleanField(required=False, label=_("Marked"))
 
 
 class SeverityForm(Form):
-    severity = forms.ChoiceField(choices=Incident.Severity.choices)
+    severity = forms.ChoiceField(choices=Incident.Severity.choices, label=_("Severity"))
 
 
 class RoleForm(Form):
-    role = forms.ModelChoiceField(Role.objects.offered(), to_field_name="slug", empty_label=_("Which role?"))
+    role = forms.ModelChoiceField(
+        Role.objects.offered(), to_field_name="slug", empty_label=_("Which role?"), label=_("Role")
+    )
     user = PersonField(empty_label=_("Who?"), label=_("Person"))
 
 
@@ -205,7 +216,9 @@ class AskForm(Form):
 
 
 class JoinForm(Form):
-    discipline = forms.ModelChoiceField(Discipline.objects.offered(), required=False, empty_label=_("Your own"))
+    discipline = forms.ModelChoiceField(
+        Discipline.objects.offered(), required=False, empty_label=_("Your own"), label=_("Discipline")
+    )
 
 
 class SloForm(Form):
@@ -213,7 +226,7 @@ class SloForm(Form):
         Slo.objects.select_related("service").order_by("service__name", "name"),
         to_field_name="slug",
         empty_label=_("Which SLO?"),
-        label="SLO",
+        label=_("SLO"),
     )
 
 
@@ -225,7 +238,9 @@ class MomentsForm(Form):
     acknowledged_at = Moment(required=False, label=_("Acknowledged"))
     mitigated_at = Moment(required=False, label=_("Mitigated"))
     resolved_at = Moment(required=False, label=_("Resolved"))
-    reason = forms.CharField(max_length=2000, help_text=_("Why they are corrected; it stands in the timeline."))
+    reason = forms.CharField(
+        max_length=2000, help_text=_("Why they are corrected; it stands in the timeline."), label=_("Reason")
+    )
 
     def __init__(self, *args: Any, incident: Incident, **kwargs: Any) -> None:
         known = {name: getattr(incident, name) for name in moments.NAMES}

@@ -16,6 +16,7 @@ from fractions import Fraction
 from django.db import transaction
 from django.db.models import DateTimeField, Q, Value
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from incidents import timeline
@@ -103,12 +104,18 @@ def _check(linked: SloLink, now: datetime) -> None:
     for name in ("impact_from", "impact_to"):
         moment = getattr(linked, name)
         if moment is not None and moment > now:
-            raise Invalid("An impact is counted up to now.", errors=[(name, "This lies in the future.")])
+            raise Invalid(_("An impact is counted up to now."), errors=[(name, _("This lies in the future."))])
     begins, ended = linked.begins_at, linked.ended_at or now
     if linked.impact_from is not None and linked.impact_from >= ended:
-        raise Invalid("The impact ends before it begins.", errors=[("impact_from", f"Before {_instant(ended)}.")])
+        raise Invalid(
+            _("The impact ends before it begins."),
+            errors=[("impact_from", _("Before {instant}.").format(instant=_instant(ended)))],
+        )
     if linked.impact_to is not None and linked.impact_to <= begins:
-        raise Invalid("The impact ends before it begins.", errors=[("impact_to", f"After {_instant(begins)}.")])
+        raise Invalid(
+            _("The impact ends before it begins."),
+            errors=[("impact_to", _("After {instant}.").format(instant=_instant(begins)))],
+        )
 
 
 def _entry(linked: SloLink, by: Actor, now: datetime) -> tuple[Incident, timeline.Draft]:

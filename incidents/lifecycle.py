@@ -9,7 +9,9 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
+from common import language
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
 from incidents import moments, notices, responding, sizes, timeline
@@ -88,7 +90,7 @@ def open_incident(
     """
     title = shortened(storable(title), 300)
     if not title:
-        raise Invalid("An incident needs a title.", errors=[("title", "Say in a few words what is wrong.")])
+        raise Invalid(_("An incident needs a title."), errors=[("title", _("Say in a few words what is wrong."))])
     incident = Incident(number=next_number(), title=title, created_at=now, updated_at=now, **fields)
     opened = timeline.Draft(
         Entry.Kind.OPENED,
@@ -111,10 +113,13 @@ def acknowledge(incident: Incident, *, by: Actor, now: datetime) -> None:
     """Take a triggered incident; who was not first is told who was."""
     if not move(incident, Status.ACKNOWLEDGED, by=by, now=now, only_from=Status.TRIGGERED):
         last = incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED).order_by("-seq").first()
-        who = f" by {last.actor_name}" if last else ""
         status = Status(incident.status)
-        what = "taken" if status == Status.ACKNOWLEDGED else status.label.lower()
-        raise AlreadyHandled(f"{incident} is already {what}{who}.")
+        what = _("taken") if status == Status.ACKNOWLEDGED else language.within_a_sentence(status.label)
+        if last is None:
+            raise AlreadyHandled(_("{incident} is already {what}.").format(incident=incident, what=what))
+        raise AlreadyHandled(
+            _("{incident} is already {what} by {name}.").format(incident=incident, what=what, name=last.actor_name)
+        )
 
 
 @transaction.atomic
@@ -135,7 +140,7 @@ def move(
     into and that takes its alerts until this is undone; both need a manager of the team. Who resolves what nobody
     mitigated may say when the impact ended. Raises NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
-        raise Invalid("Say why it is dismissed.", errors=[("reason", "A dismissed incident says why.")])
+        raise Invalid(_("Say why it is dismissed."), errors=[("reason", _("A dismissed incident says why."))])
     while True:
         incident.refresh_from_db(fields=["status", "version", "merged_into", *_MOMENTS.values()])
         before = Status(incident.status)
@@ -145,7 +150,11 @@ def move(
             access.require(by, access.Act.MANAGE, incident.team)
         if to not in MOVES[before]:
             raise NotAllowed(
-                f"{incident} is {before.label.lower()}: it cannot become {to.label.lower()}.",
+                _("{incident} is {before}: it cannot become {after}.").format(
+                    incident=incident,
+                    before=language.within_a_sentence(before.label),
+                    after=language.within_a_sentence(to.label),
+                ),
                 extra={"allowed": [str(status) for status in MOVES[before]]},
             )
         target = _merge_target(incident, merged_into) if to == Status.MERGED else None
@@ -163,7 +172,9 @@ def move(
                     **changes, version=F("version") + 1, updated_at=now
                 )
         except IntegrityError as exc:
-            raise AnotherIsOpen(f"The alerts of {incident} have opened another incident since.") from exc
+            raise AnotherIsOpen(
+                _("The alerts of {incident} have opened another incident since.").format(incident=incident)
+            ) from exc
         if claimed:
             break
     incident.refresh_from_db()
@@ -228,11 +239,13 @@ def _end_of_impact(incident: Incident, ended_at: datetime | None, now: datetime)
     known = (incident.started_at, incident.detected_at, incident.acknowledged_at)
     earliest = max(filter(None, known), default=None)
     if ended_at is not None and ended_at > now:
-        raise Invalid("The impact cannot end in the future.", errors=[("impact_ended_at", "This lies in the future.")])
+        raise Invalid(
+            _("The impact cannot end in the future."), errors=[("impact_ended_at", _("This lies in the future."))]
+        )
     if ended_at is not None and earliest is not None and ended_at < earliest:
         raise Invalid(
-            "The impact ended after somebody knew of it and took it.",
-            errors=[("impact_ended_at", f"Not before {earliest:%Y-%m-%d %H:%M:%S} UTC.")],
+            _("The impact ended after somebody knew of it and took it."),
+            errors=[("impact_ended_at", _("Not before {moment} UTC.").format(moment=f"{earliest:%Y-%m-%d %H:%M:%S}"))],
         )
     return ended_at
 
@@ -241,10 +254,12 @@ def _merge_target(incident: Incident, into: Incident | None) -> Incident:
     """The incident that this one goes into, both locked, so that two cannot be merged into each other; and with them
     those that were merged into this one, which go along."""
     if into is None:
-        raise Invalid("Name the incident that it goes into.", errors=[("merged_into", "Which incident?")])
+        raise Invalid(_("Name the incident that it goes into."), errors=[("merged_into", _("Which incident?"))])
     target = _locked(incident, into, *incident.merged.all())[into.pk]
     if target.pk == incident.pk or target.status == Status.MERGED:
-        raise Invalid("Choose an incident that is not itself merged.", errors=[("merged_into", "Not into this one.")])
+        raise Invalid(
+            _("Choose an incident that is not itself merged."), errors=[("merged_into", _("Not into this one."))]
+        )
     return target
 
 

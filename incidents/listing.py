@@ -88,7 +88,7 @@ def tab_of(address: QueryDict) -> str:
     """The tab of an address. Raises Http404 for one that there is not."""
     tab = address.get("tab", "open")
     if tab not in TABS:
-        raise Http404("There is no such tab.")
+        raise Http404(_("There is no such tab."))
     return tab
 
 

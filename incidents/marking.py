@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from incidents import timeline
@@ -18,7 +19,7 @@ def mark(incident: Incident, seq: int, *, by: Actor, now: datetime, is_marked: b
     where there is no such entry, or it is a star itself."""
     Incident.objects.select_for_update().filter(pk=incident.pk).exists()
     if not incident.entries.filter(seq=seq).exclude(kind=Entry.Kind.MARKED).exists():
-        raise Invalid("There is no such entry to mark.", errors=[("seq", "No entry has this number.")])
+        raise Invalid(_("There is no such entry to mark."), errors=[("seq", _("No entry has this number."))])
     if (seq in marked(incident)) == is_marked:
         return False
     timeline.record(incident, Entry.Kind.MARKED, actor=by, at=now, amends=seq, marked=is_marked)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
+from django.utils.translation import gettext as _
+
 from common.errors import Invalid
 from incidents.models import Incident
 
@@ -39,12 +41,17 @@ def check(moments: Mapping[str, datetime | None], changed: Collection[str], *, n
     known = [(name, moment) for name in NAMES if (moment := moments.get(name)) is not None]
     for name, moment in known:
         if name in changed and moment > now:
-            raise Invalid("A moment cannot lie in the future.", errors=[(name, "This lies in the future.")])
+            raise Invalid(_("A moment cannot lie in the future."), errors=[(name, _("This lies in the future."))])
     for (earlier, first), (later, second) in pairwise(known):
         if first > second:
             raise Invalid(
-                "The moments are out of order.",
-                errors=[(later if later in changed else earlier, f"{later} lies before {earlier}.")],
+                _("The moments are out of order."),
+                errors=[
+                    (
+                        later if later in changed else earlier,
+                        _("{later} lies before {earlier}.").format(later=later, earlier=earlier),
+                    )
+                ],
             )
 
 

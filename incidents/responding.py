@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid
 from incidents import notices, timeline
@@ -213,7 +214,9 @@ def _lock(incident: Incident) -> None:
 
 def _must_be_able_to_respond(user: User) -> None:
     if not user.is_active or not access.can(person(user), access.Act.RESPOND):
-        raise Invalid(f"{user.name} cannot respond to incidents.", errors=[("user", "Not a responder.")])
+        raise Invalid(
+            _("{name} cannot respond to incidents.").format(name=user.name), errors=[("user", _("Not a responder."))]
+        )
 
 
 def _about(user: User, discipline: Discipline | None) -> dict[str, Any]:

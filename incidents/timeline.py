@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from common import canonical, markdown, statements, wake
 from common.errors import Invalid
@@ -256,16 +257,20 @@ def write(
     A correction is another entry: `amends` names the seq of the one that it corrects, itself written by hand.
     """
     if kind not in Entry.WRITTEN:
-        raise Invalid("Entries of this kind are written by the system.", errors=[("kind", "Not for people to write.")])
+        raise Invalid(
+            _("Entries of this kind are written by the system."), errors=[("kind", _("Not for people to write."))]
+        )
     if not text.strip():
-        raise Invalid("An entry needs words.", errors=[("text", "Write something.")])
+        raise Invalid(_("An entry needs words."), errors=[("text", _("Write something."))])
     if at is not None and at > now:
-        raise Invalid("An entry cannot lie in the future.", errors=[("at", "This lies in the future.")])
+        raise Invalid(_("An entry cannot lie in the future."), errors=[("at", _("This lies in the future."))])
     _lock_heads({incident.pk: incident})
     if (known := written(incident, key)) is not None:
         return known, False
     if amends is not None and not incident.entries.filter(seq=amends, kind__in=Entry.WRITTEN).exists():
-        raise Invalid("There is no such entry to correct.", errors=[("amends", "No written entry has this number.")])
+        raise Invalid(
+            _("There is no such entry to correct."), errors=[("amends", _("No written entry has this number."))]
+        )
     return record(incident, kind, actor=by, at=at or now, now=now, text=text, amends=amends, key=key), True
 
 

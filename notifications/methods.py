@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common import sealing
 from common.errors import DomainError, Invalid
@@ -80,7 +81,7 @@ def is_usable(kind: str) -> bool:
 
 def label_of(kind: str) -> str:
     """What people call the channel."""
-    return CHANNELS[kind].label if kind in CHANNELS else kind
+    return str(CHANNELS[kind].label) if kind in CHANNELS else kind
 
 
 @transaction.atomic
@@ -95,9 +96,9 @@ def add(
     secret = made or _checked("secret", channel.check_secret, secret)
     known = _locked(user)
     if len(known) >= MOST:
-        raise TooMany(f"You have {MOST} contact methods: remove one first.")
+        raise TooMany(_("You have {most} contact methods: remove one first.").format(most=MOST))
     if any(method.kind == kind and _address(method) == address for method in known):
-        raise Invalid("You have this one already.", errors=[("address", "You have this one already.")])
+        raise Invalid(_("You have this one already."), errors=[("address", _("You have this one already."))])
     method = ContactMethod.objects.create(
         user=user,
         kind=kind,

@@ -8,6 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import work
 from people.models import User
@@ -52,19 +53,19 @@ class Message(models.Model):
     """Something that somebody is to be told, written down with the change that it tells of."""
 
     class Kind(models.TextChoices):
-        ASKED = "asked", "Asked to come"
-        ROLE = "role", "Given a role"
-        MENTIONED = "mentioned", "Mentioned"
-        ACTION_ITEM = "action_item", "Owns an action item"
-        DECLINED = "declined", "Somebody cannot come"
-        REMINDER = "reminder", "Reminder"
-        ACCOUNT = "account", "About the account"
-        TEST = "test", "Test"
+        ASKED = "asked", _lazy("Asked to come")
+        ROLE = "role", _lazy("Given a role")
+        MENTIONED = "mentioned", _lazy("Mentioned")
+        ACTION_ITEM = "action_item", _lazy("Owns an action item")
+        DECLINED = "declined", _lazy("Somebody cannot come")
+        REMINDER = "reminder", _lazy("Reminder")
+        ACCOUNT = "account", _lazy("About the account")
+        TEST = "test", _lazy("Test")
 
     class State(models.TextChoices):
-        WAITING = "waiting", "On its way"
-        DELIVERED = "delivered", "Delivered"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", _lazy("On its way")
+        DELIVERED = "delivered", _lazy("Delivered")
+        FAILED = "failed", _lazy("Failed")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=200, unique=True)  # the asker's own, which makes asking twice harmless
@@ -114,11 +115,11 @@ class Delivery(work.DueWork):
     MAX_ATTEMPTS: ClassVar[int] = 10  # what is sent by us may outlive many deaths of the engine
 
     class Outcome(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        SENT = "sent", "Sent"
-        REFUSED = "refused", "Refused"
-        GIVEN_UP = "given_up", "Given up"
-        NOT_NEEDED = "not_needed", "Not needed"
+        WAITING = "waiting", _lazy("Waiting")
+        SENT = "sent", _lazy("Sent")
+        REFUSED = "refused", _lazy("Refused")
+        GIVEN_UP = "given_up", _lazy("Given up")
+        NOT_NEEDED = "not_needed", _lazy("Not needed")
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
     position = models.PositiveSmallIntegerField()  # in the line of methods, from 0
@@ -135,8 +136,8 @@ class Delivery(work.DueWork):
 
     class Meta(work.DueWork.Meta):
         ordering = ("position",)
-        verbose_name = "delivery of a message"
-        verbose_name_plural = "deliveries of messages"
+        verbose_name = _lazy("delivery of a message")
+        verbose_name_plural = _lazy("deliveries of messages")
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["message", "position"], name="one_delivery_per_place_in_line"),
             models.UniqueConstraint(fields=["message", "method"], name="one_delivery_per_method"),

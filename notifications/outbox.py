@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 
 from common import wake
 from common.errors import DomainError
@@ -104,7 +105,7 @@ def send_again(message: Message, *, by: Actor, now: datetime) -> Message:
     their links live; afterwards only the link to what it is about. Raises NotFailed."""
     access.require(by, access.Act.ADMINISTER)
     if message.state != Message.State.FAILED:
-        raise NotFailed("Only what failed is sent again: this one was not lost.")
+        raise NotFailed(_("Only what failed is sent again: this one was not lost."))
     was_repeated = Message.objects.filter(key=again_key(message)).exists()
     again = enqueue(
         key=again_key(message),

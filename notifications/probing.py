@@ -8,6 +8,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import DomainError
 from notifications import outbox
@@ -22,7 +24,7 @@ class TooManyTests(DomainError):
 
     code = "too_many_tests"
     status = 429
-    title = "Too many tests"
+    title = _lazy("Too many tests")
 
 
 def topic_of(method: ContactMethod) -> str:
@@ -33,7 +35,7 @@ def test(method: ContactMethod, *, now: datetime) -> Message:
     """Send a message by this method. Raises TooManyTests."""
     user = method.user
     if not throttling.attempt(f"test:user:{user.pk}", limit=LIMIT, seconds=WINDOW, now=now):
-        raise TooManyTests(f"{LIMIT} tests a minute are enough. Wait a moment, then try again.")
+        raise TooManyTests(_("{limit} tests a minute are enough. Wait a moment, then try again.").format(limit=LIMIT))
     with transaction.atomic():
         return outbox.enqueue(
             key=f"test:{uuid.uuid4()}",

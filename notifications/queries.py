@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import ngettext
 
 from common import work
 from notifications import methods, probing
@@ -109,7 +110,7 @@ class Leg:
     def in_vain(self) -> str:
         """How often it was tried, where all of that was in vain."""
         tries = self.delivery.tries
-        return f"Failed {tries} times" if tries > 1 else "Failed once"
+        return ngettext("Failed once", "Failed {n} times", tries).format(n=tries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def rows(messages: Iterable[Message]) -> list[Row]:
 
 
 def channels() -> list[tuple[str, str]]:
-    return [(kind, channel.label) for kind, channel in CHANNELS.items()]
+    return [(kind, str(channel.label)) for kind, channel in CHANNELS.items()]
 
 
 # For incidents

@@ -42,14 +42,14 @@ def contact_method_new(request: SignedInRequest, kind: str) -> HttpResponse:
     """A secret that was made up is shown in the answer, this once."""
     channel = CHANNELS.get(kind)
     if channel is None:
-        raise Http404("There is no such channel.")
+        raise Http404(_("There is no such channel."))
     form = forms.MethodForm(request.POST or None, channel=channel)
     context: dict[str, Any] = {**_ACCOUNT, "channel": channel}
     if form.is_valid():
         with form.telling():
             method, secret = methods.add(request.user, kind, **form.cleaned_data, now=timezone.now())
             if not secret:
-                notes.success(request, "It is there. Send a test to see that it reaches you.")
+                notes.success(request, _("It is there. Send a test to see that it reaches you."))
                 return _back(method)
             shown = {**context, "method": method, "secret": secret}
             return render(request, "notifications/method_secret.html", shown, status=201)
@@ -92,7 +92,7 @@ def contact_method_remove(request: SignedInRequest, pk: int) -> HttpResponse:
     method = method_for(request.user, pk)
     if request.method == "POST":
         methods.remove(method, now=timezone.now())
-        notes.success(request, f"“{method}” is removed.")
+        notes.success(request, _("“{method}” is removed.").format(method=method))
         return redirect("contact-methods")
     others = [route for route in methods.routes(request.user) if route.method != method]
     context = {**_ACCOUNT, "method": method, "channel": methods.label_of(method.kind), "others": others}

@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from common.errors import Forbidden
 from people.actors import Actor
 from people.models import Membership, Team, User
@@ -102,8 +104,12 @@ def can(actor: Actor | None, act: Act, team: Team | None = None) -> bool:
 def require(actor: Actor, act: Act, team: Team | None = None) -> None:
     """Raise Forbidden unless `can`."""
     if not can(actor, act, team):
-        who = {Act.MANAGE: "a manager of the team", Act.ADMINISTER: "an administrator", Act.RESPOND: "a responder"}
-        raise Forbidden(f"This needs {who.get(act, 'a member')}.")
+        needed = {
+            Act.MANAGE: _("This needs a manager of the team."),
+            Act.ADMINISTER: _("This needs an administrator."),
+            Act.RESPOND: _("This needs a responder."),
+        }
+        raise Forbidden(needed.get(act) or _("This needs a member."))
 
 
 def read_roles(users: Collection[User]) -> None:

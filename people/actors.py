@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 
 from django.db import models
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _lazy
 
 from people.models import Token, User
 
 
 class ActorType(models.TextChoices):
-    USER = "user", "User"
-    BOT = "bot", "Bot"
-    ALERT = "alert", "Alert"
-    SYSTEM = "system", "System"
+    USER = "user", _lazy("User")
+    BOT = "bot", _lazy("Bot")
+    ALERT = "alert", _lazy("Alert")
+    SYSTEM = "system", _lazy("System")
 
 
 @dataclass(frozen=True, slots=True)

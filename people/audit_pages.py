@@ -12,6 +12,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from common import keyset
 from common.errors import Invalid
@@ -62,7 +63,7 @@ def audit_export(request: SignedInRequest) -> StreamingHttpResponse:
     asked = AuditFilter(request.GET, queryset=_events())
     if asked.errors:
         faults = [(field, str(fault)) for field, errors in asked.errors.items() for fault in errors]
-        raise Invalid("This cannot be looked for.", errors=faults)
+        raise Invalid(_("This cannot be looked for."), errors=faults)
     told = {name: value for name in asked.filters if (value := ", ".join(request.GET.getlist(name)))}
     now = timezone.now()
     about = audit.Thing("audit", "", "the audit log")

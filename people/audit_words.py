@@ -95,6 +95,8 @@ _FIELDS: dict[str, StrOrPromise] = {
     "discipline": gettext_lazy("discipline"),
     "email": gettext_lazy("e-mail"),
     "expires_at": gettext_lazy("expires"),
+    "filters": gettext_lazy("filters"),
+    "form": gettext_lazy("form"),
     "further_refusals": gettext_lazy("further refusals"),
     "hint": gettext_lazy("begins with"),
     "is_active": gettext_lazy("active"),
@@ -106,7 +108,9 @@ _FIELDS: dict[str, StrOrPromise] = {
     "kind": gettext_lazy("kind"),
     "label": gettext_lazy("label"),
     "labels": gettext_lazy("labels"),
+    "method": gettext_lazy("counted by"),
     "mitigated_at": gettext_lazy("mitigated"),
+    "model": gettext_lazy("model"),
     "name": gettext_lazy("name"),
     "old_token_until": gettext_lazy("old token until"),
     "owner": gettext_lazy("owner"),
@@ -124,6 +128,9 @@ _FIELDS: dict[str, StrOrPromise] = {
     "time_zone": gettext_lazy("time zone"),
     "to": pgettext_lazy("an address", "to"),
     "token_hint": gettext_lazy("token begins with"),
+    "window_calendar": gettext_lazy("window"),
+    "window_days": gettext_lazy("window in days"),
+    "window_time_zone": gettext_lazy("time zone of the window"),
 }
 
 # What an object's page is called, and by what it is found there.

@@ -12,6 +12,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from common.errors import DomainError, Invalid, VersionMoved
 from common.text import storable
@@ -88,7 +89,7 @@ def change_user(
     User.objects.select_for_update().filter(pk=user.pk).exists()
     user.refresh_from_db()
     if version is not None and version != user.version:
-        raise VersionMoved(f"{user.name} was changed by somebody else.")
+        raise VersionMoved(_("{name} was changed by somebody else.").format(name=user.name))
     before, different = audit.differences(user, _checked(changes))
     held = {membership.team: membership.role for membership in user.memberships.select_related("team")}
     moved = memberships is not None and held != dict(memberships)
@@ -98,7 +99,7 @@ def change_user(
     for name, value in different.items():
         setattr(user, name, value)
     if was_admin and not (user.is_admin and user.is_active) and not others:
-        raise LastAdmin("This is the last administrator: make somebody else one first.")
+        raise LastAdmin(_("This is the last administrator: make somebody else one first."))
     user.version += 1
     _save_user(user)
     if not user.is_active:
@@ -156,7 +157,7 @@ def change(
     model._default_manager.select_for_update().filter(pk=named.pk).exists()
     named.refresh_from_db()
     if version is not None and version != named.version:
-        raise VersionMoved(f"{named} was changed by somebody else.")
+        raise VersionMoved(_("{named} was changed by somebody else.").format(named=named))
     before, different = audit.differences(named, _checked(changes))
     if not different:
         return False
@@ -225,12 +226,14 @@ def _add(model: type[Named], name: str, slug: str, **fields: Any) -> Named:
     name = _checked({"name": name})["name"]
     slug = slug or slugify(name)[:60]
     if not slug or slug == "new":  # a page has that address
-        raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits and dashes.")])
+        raise Invalid(_("Give it a slug."), errors=[("slug", _("Letters, digits and dashes."))])
     try:
         with transaction.atomic():
             return model._default_manager.create(name=name, slug=slug, **fields)
     except IntegrityError as exc:
-        raise SlugTaken(f"There is one with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
+        raise SlugTaken(
+            _("There is one with the slug {slug} already.").format(slug=slug), errors=[("slug", _("Taken."))]
+        ) from exc
 
 
 def _next_position(model: type[Discipline] | type[Role]) -> int:
@@ -243,7 +246,9 @@ def _save_user(user: User) -> None:
         with transaction.atomic():
             user.save()
     except IntegrityError as exc:
-        raise EmailTaken(f"Somebody has the e-mail {user.email} already.", errors=[("email", "Taken.")]) from exc
+        raise EmailTaken(
+            _("Somebody has the e-mail {email} already.").format(email=user.email), errors=[("email", _("Taken."))]
+        ) from exc
 
 
 def learn_time_zone(user: User, name: str) -> None:
@@ -266,16 +271,18 @@ def _set_memberships(user: User, memberships: Mapping[Team, str]) -> None:
 def _checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     checked = {key: storable(value).strip() if isinstance(value, str) else value for key, value in fields.items()}
     if "name" in checked and not checked["name"]:
-        raise Invalid("It needs a name.", errors=[("name", "Say what it is called.")])
+        raise Invalid(_("It needs a name."), errors=[("name", _("Say what it is called."))])
     if "email" in checked:
         checked["email"] = checked["email"].lower()
         try:
             validate_email(checked["email"])
         except ValidationError as exc:
-            raise Invalid("This is no e-mail address.", errors=[("email", "Not an e-mail address.")]) from exc
+            raise Invalid(_("This is no e-mail address."), errors=[("email", _("Not an e-mail address."))]) from exc
     if checked.get("time_zone"):
         try:
             zoneinfo.ZoneInfo(checked["time_zone"])
         except (KeyError, ValueError, OSError) as exc:
-            raise Invalid("There is no such time zone.", errors=[("time_zone", "Such as Europe/Berlin.")]) from exc
+            raise Invalid(
+                _("There is no such time zone."), errors=[("time_zone", _("Such as Europe/Berlin."))]
+            ) from exc
     return checked

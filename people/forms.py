@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from common import years
@@ -61,13 +62,14 @@ class PasskeyForm(Form):
 
 
 class AccountForm(Form):
-    name = forms.CharField(max_length=150)
-    time_zone = forms.ChoiceField(help_text="In which times are shown to you.")
+    name = forms.CharField(max_length=150, label=_lazy("Name"))
+    time_zone = forms.ChoiceField(help_text=_lazy("In which times are shown to you."), label=_lazy("Time zone"))
     discipline = forms.ModelChoiceField(
         Discipline.objects.offered(),
         required=False,
         empty_label=_lazy("Not said"),
-        help_text="Shown beside your name in every incident.",
+        help_text=_lazy("Shown beside your name in every incident."),
+        label=_lazy("Discipline"),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -78,7 +80,7 @@ class AccountForm(Form):
         zones = sorted({*zoneinfo.available_timezones(), "UTC", zone})
         self.fields["time_zone"] = forms.ChoiceField(
             choices=[(zone, zone.replace("_", " ")) for zone in zones],
-            label="Time zone",
+            label=_lazy("Time zone"),
             help_text=self.fields["time_zone"].help_text,
         )
 
@@ -146,7 +148,9 @@ class TokenForm(Form):
     def clean_last_day(self) -> date | None:
         day: date | None = self.cleaned_data["last_day"]
         if day is not None and not years.hold(day):
-            raise forms.ValidationError(f"A day in the years {years.FIRST} to {years.LAST}.")
+            raise forms.ValidationError(
+                _("A day in the years {first} to {last}.").format(first=years.FIRST, last=years.LAST)
+            )
         return day
 
     def expires_at(self) -> datetime | None:
@@ -158,7 +162,7 @@ class TokenForm(Form):
 class TokenFilter(Form):
     """Which of everybody's tokens are shown; what it cannot read counts as not asked for."""
 
-    q = forms.CharField(required=False, max_length=200)
+    q = forms.CharField(required=False, max_length=200, label=_lazy("Q"))
     state = forms.ChoiceField(
         label=_lazy("State"),
         required=False,
@@ -174,7 +178,7 @@ class TokenFilter(Form):
 class PeopleFilter(Form):
     """Which people are shown; what it cannot read counts as not asked for."""
 
-    q = forms.CharField(required=False, max_length=200)
+    q = forms.CharField(required=False, max_length=200, label=_lazy("Q"))
     who = forms.ChoiceField(
         label=_lazy("Which of them"),
         required=False,
@@ -238,9 +242,12 @@ def _of(user: User | None) -> dict[str, Any]:
 
 
 class TeamForm(Form):
-    name = forms.CharField(max_length=100)
+    name = forms.CharField(max_length=100, label=_lazy("Name"))
     slug = forms.SlugField(
-        max_length=60, required=False, help_text="How programs name it, for good. Empty: made from the name."
+        max_length=60,
+        required=False,
+        help_text=_lazy("How programs name it, for good. Empty: made from the name."),
+        label=_lazy("Slug"),
     )
 
 
@@ -264,11 +271,11 @@ class WordForm(ChangeForm):
 class DisciplineForm(Form):
     prefix = "discipline"
 
-    name = forms.CharField(max_length=100, label="New discipline")
+    name = forms.CharField(max_length=100, label=_lazy("New discipline"))
 
 
 class RoleForm(Form):
     prefix = "role"
 
-    name = forms.CharField(max_length=100, label="New role")
-    is_exclusive = forms.BooleanField(required=False, label="One person at a time")
+    name = forms.CharField(max_length=100, label=_lazy("New role"))
+    is_exclusive = forms.BooleanField(required=False, label=_lazy("One person at a time"))

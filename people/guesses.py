@@ -9,6 +9,7 @@ from hashlib import sha256
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 from common.addresses import address_of
@@ -23,7 +24,7 @@ class TooManyGuesses(DomainError):
 
     code = "too_often"
     status = 429
-    title = "Too often"
+    title = _lazy("Too often")
 
     def __init__(self, seconds: int) -> None:
         self.seconds = max(1, seconds)

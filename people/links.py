@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import DomainError, Invalid
 from people import access, audit, directory, guesses, passwords, tidings
@@ -37,7 +38,7 @@ class Over(DomainError):
 
     code = "link_is_over"
     status = 410
-    title = "This link is over"
+    title = _lazy("This link is over")
 
 
 def url_of(link: PasswordLink) -> str:

@@ -135,9 +135,9 @@ class Membership(models.Model):
     """What a user may do in a team, and by it in the organisation."""
 
     class Role(models.TextChoices):
-        VIEWER = "viewer", "Viewer"
-        RESPONDER = "responder", "Responder"
-        MANAGER = "manager", "Manager"
+        VIEWER = "viewer", _("Viewer")
+        RESPONDER = "responder", _("Responder")
+        MANAGER = "manager", _("Manager")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
@@ -166,9 +166,9 @@ class Token(models.Model):
     """
 
     class Scope(models.TextChoices):
-        READ = "read", "Read"
-        WRITE = "write", "Write"
-        ADMIN = "admin", "Admin"
+        READ = "read", _("Read")
+        WRITE = "write", _("Write")
+        ADMIN = "admin", _("Admin")
 
     PREFIX = "blt_"
 

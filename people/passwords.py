@@ -28,7 +28,7 @@ def check(password: str, user: User | None = None) -> None:
         validate_password(password, user)
     except ValidationError as exc:
         faults = [("password", message) for message in exc.messages]
-        raise Invalid("This password will not do.", errors=faults) from exc
+        raise Invalid(_("This password will not do."), errors=faults) from exc
 
 
 def was_given(user: User) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from common import language
 from common.errors import Invalid
 from people.models import User
@@ -18,7 +20,7 @@ def change(user: User, changes: Mapping[str, Any]) -> bool:
     """Set some of OF_ONE_S_OWN. False when nothing differs. The version stays: no administrator's form is about it."""
     assert changes.keys() <= OF_ONE_S_OWN
     if faults := _faults(changes):
-        raise Invalid("This cannot be chosen.", errors=faults)
+        raise Invalid(_("This cannot be chosen."), errors=faults)
     different = {name: value for name, value in changes.items() if getattr(user, name) != value}
     if different:
         User.objects.filter(pk=user.pk).update(**different)
@@ -36,9 +38,9 @@ def time_zones() -> tuple[str, ...]:
 def _faults(changes: Mapping[str, Any]) -> list[tuple[str, str]]:
     faults = []
     if changes.get("theme", User.Theme.SYSTEM) not in User.Theme:
-        faults.append(("theme", "There is no such theme."))
+        faults.append(("theme", _("There is no such theme.")))
     if changes.get("language", "") not in {"", *language.SPOKEN}:
-        faults.append(("language", "There is no such language."))
+        faults.append(("language", _("There is no such language.")))
     if changes.get("time_zone", "UTC") not in time_zones():
-        faults.append(("time_zone", "There is no such time zone."))
+        faults.append(("time_zone", _("There is no such time zone.")))
     return faults

@@ -80,7 +80,7 @@ def passkey_new(request: SignedInRequest) -> HttpResponse:
 @recently_authenticated
 def passkey_rename(request: SignedInRequest, pk: int) -> HttpResponse:
     if not second_factor.rename_passkey(request.user, pk, request.POST.get("name", "")):
-        raise Http404("There is no such passkey of yours.")
+        raise Http404(_("There is no such passkey of yours."))
     messages.success(request, _("The passkey has its new name."))
     return redirect("second-factor")
 
@@ -90,7 +90,7 @@ def remove(request: SignedInRequest, pk: int) -> HttpResponse:
     """The app or a passkey. Asks first, and says what is left then."""
     one = second_factor.one_of(request.user, pk)
     if one is None:
-        raise Http404("There is no such second factor of yours.")
+        raise Http404(_("There is no such second factor of yours."))
     if request.method == "POST":
         second_factor.remove(request, one, by=request.actor, now=timezone.now())
         messages.success(request, _("It is removed. Your other sessions have ended."))

@@ -25,6 +25,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
@@ -45,7 +46,7 @@ class NotLetIn(DomainError):
 
     code = "single_sign_on_refused"
     status = 403
-    title = "Not signed in"
+    title = _lazy("Not signed in")
 
 
 class Unavailable(NotLetIn):

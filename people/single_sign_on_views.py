@@ -21,7 +21,7 @@ _FOR_WHO_IS_IN = ("connect", "confirm")
 
 def go(request: HttpRequest) -> HttpResponse:
     if not single_sign_on.name():
-        raise Http404("There is no single sign-on here.")
+        raise Http404(_("There is no single sign-on here."))
     purpose = request.GET.get("for", "")
     if purpose not in _FOR_WHO_IS_IN or not request.user.is_authenticated:
         purpose = "sign-in"
@@ -36,7 +36,7 @@ def go(request: HttpRequest) -> HttpResponse:
 def back(request: HttpRequest) -> HttpResponse:
     """What came with the address is used up, and in no page that follows."""
     if not single_sign_on.name():
-        raise Http404("There is no single sign-on here.")
+        raise Http404(_("There is no single sign-on here."))
     now = timezone.now()
     try:
         identity = single_sign_on.finish(request)

@@ -28,6 +28,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import DomainError
 from people import guesses, second_factor, sessions, single_sign_on
@@ -47,7 +48,7 @@ class ConfirmFirst(DomainError):
 
     code = "confirm_first"
     status = 403
-    title = "Confirm that it is you"
+    title = _lazy("Confirm that it is you")
 
 
 def on_sign_in(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.errors import Forbidden, Invalid
 from common.text import storable
@@ -37,16 +38,21 @@ def issue(
     wanted = sorted(set(scopes), key=Token.Scope.values.index)
     name = storable(name).strip()
     if not name:
-        raise Invalid("A token needs a name.", errors=[("name", "Say which program it is for.")])
+        raise Invalid(_("A token needs a name."), errors=[("name", _("Say which program it is for."))])
     if not wanted:
-        raise Invalid("A token needs a scope.", errors=[("scopes", "read, write or admin.")])
+        raise Invalid(_("A token needs a scope."), errors=[("scopes", _("read, write or admin."))])
     if expires_at is not None and expires_at <= now:
-        raise Invalid("A token must expire later than now.", errors=[("expires_at", "This lies in the past.")])
+        raise Invalid(_("A token must expire later than now."), errors=[("expires_at", _("This lies in the past."))])
     if any(not access.can(by, _ACT[scope]) for scope in wanted):
-        raise Forbidden("A token cannot do more than who issues it.", errors=[("scopes", "Beyond your own rights.")])
+        raise Forbidden(
+            _("A token cannot do more than who issues it."), errors=[("scopes", _("Beyond your own rights."))]
+        )
     last = by.token.expires_at if by.token else None
     if last is not None and (expires_at is None or expires_at > last):
-        raise Forbidden("It would outlive the token that issues it.", errors=[("expires_at", f"At most {last:%c}.")])
+        raise Forbidden(
+            _("It would outlive the token that issues it."),
+            errors=[("expires_at", _("At most {moment}.").format(moment=f"{last:%Y-%m-%d %H:%M} UTC"))],
+        )
     secret = Token.new_secret()
     token = Token.objects.create(
         owner=owner,

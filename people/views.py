@@ -229,7 +229,7 @@ def word(request: SignedInRequest, kind: str, slug: str) -> HttpResponse:
     """Rename a discipline or role, move it, retire it or offer it again."""
     model: Any = {"discipline": Discipline, "role": Role}.get(kind)
     if model is None:
-        raise Http404("There are no such words.")
+        raise Http404(_("There are no such words."))
     found: Discipline | Role = get_object_or_404(model, slug=slug)
     now, act = timezone.now(), request.POST.get("act", "")
     if act in ("earlier", "later"):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common.errors import Invalid, VersionMoved
 from people.actors import Actor
@@ -24,7 +25,7 @@ def assign(
     not the one that stands."""
     standing = Postmortem.objects.select_for_update().get(pk=postmortem.pk)
     if version is not None and version != standing.version:
-        raise VersionMoved("The postmortem was changed by somebody else.")
+        raise VersionMoved(_("The postmortem was changed by somebody else."))
     reviewers: list[User] = list(changes.get("reviewers", standing.reviewers.all()))
     _check([changes["owner"]] if changes.get("owner") else [], "owner")
     _check(changes.get("reviewers", []), "reviewers")
@@ -47,4 +48,7 @@ def assign(
 def _check(people: Iterable[User], field: str) -> None:
     for user in people:
         if not user.is_active:
-            raise Invalid(f"{user.name} has left.", errors=[(field, "This person cannot sign in any more.")])
+            raise Invalid(
+                _("{name} has left.").format(name=user.name),
+                errors=[(field, _("This person cannot sign in any more."))],
+            )

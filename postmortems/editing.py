@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from common import markdown as rendering
 from common.errors import Invalid, VersionMoved
@@ -28,7 +29,9 @@ def edit_section(section: Section, markdown: str, *, version: int, by: Actor, no
     section.refresh_from_db()
     if kept is not None:
         raise VersionMoved(
-            f"{section.title} was changed by somebody else. Your text is kept as a revision; bring the two together.",
+            _("{title} was changed by somebody else. Your text is kept as a revision; bring the two together.").format(
+                title=section.heading
+            ),
             extra={
                 "current": {"version": section.version, "markdown": section.markdown, "state": section.state},
                 "yours": {"revision": kept.pk, "version": kept.version, "markdown": kept.markdown},
@@ -92,5 +95,5 @@ def _write_or_keep(section: Section, text: str, *, version: int, by: Actor, now:
 def _clean(markdown: str) -> str:
     text = storable(markdown).replace("\r\n", "\n").replace("\r", "\n")
     if len(text.encode()) > rendering.MAX_BYTES:
-        raise Invalid("A section holds 64 KB of text.", errors=[("markdown", "This is longer than 64 KB.")])
+        raise Invalid(_("A section holds 64 KB of text."), errors=[("markdown", _("This is longer than 64 KB."))])
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_filters
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 
 from common.filters import AnyOf, ManyField, TrueOrFalse
@@ -15,7 +16,7 @@ class NumbersField(ManyField):
 
     def clean(self, value: list[str]) -> list[str]:
         if any(not (word.isascii() and word.isdigit() and len(word) < 10) for word in super().clean(value)):
-            raise ValidationError("These are numbers.")
+            raise ValidationError(_("These are numbers."))
         return value
 
 

@@ -68,14 +68,16 @@ class AssignForm(Form):
 
 
 class MoveForm(Form):
-    status = forms.ChoiceField(choices=Postmortem.Status.choices)
+    status = forms.ChoiceField(choices=Postmortem.Status.choices, label=_("Status"))
 
 
 class PostmortemFilter(Form):
     """Which postmortems are listed; what it cannot read counts as not asked for."""
 
-    q = forms.CharField(required=False, max_length=200)
-    status = forms.ChoiceField(required=False, choices=[("", _("Any status")), *Postmortem.Status.choices])
+    q = forms.CharField(required=False, max_length=200, label=_("Search"))
+    status = forms.ChoiceField(
+        required=False, choices=[("", _("Any status")), *Postmortem.Status.choices], label=_("Status")
+    )
 
 
 class ItemForm(Form):

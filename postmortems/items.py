@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
+from common import language
 from common.errors import DomainError, Invalid, VersionMoved
 from common.text import shortened, storable, storable_json
 from people import access
@@ -71,7 +73,7 @@ def change(
     ActionItem.objects.select_for_update().filter(pk=item.pk).exists()
     item.refresh_from_db()
     if version is not None and version != item.version:
-        raise VersionMoved("The action item was changed by somebody else.")
+        raise VersionMoved(_("The action item was changed by somebody else."))
     cleaned = {name: _title(value) if name == "title" else _clean(name, value) for name, value in changes.items()}
     different = {name: value for name, value in cleaned.items() if getattr(item, name) != value}
     if not different:
@@ -103,30 +105,35 @@ def _check_move(item: ActionItem, to: str) -> None:
     allowed = MOVES[item.status]
     if to not in allowed:
         raise MoveNotAllowed(
-            f"The action item is {item.get_status_display().lower()}: it cannot become {Status(to).label.lower()}.",
+            _("The action item is {before}: it cannot become {after}.").format(
+                before=language.within_a_sentence(item.get_status_display()),
+                after=language.within_a_sentence(Status(to).label),
+            ),
             extra={"allowed": [str(status) for status in allowed]},
         )
 
 
 def _check(item: ActionItem) -> None:
     if item.status == Status.WONT_DO and not item.reason.strip():
-        raise Invalid("Say why it won't be done.", errors=[("reason", "What won't be done says why.")])
+        raise Invalid(_("Say why it won't be done."), errors=[("reason", _("What won't be done says why."))])
     if item.tracker and not is_web_address(item.tracker):
-        raise Invalid("The tracker is a web address.", errors=[("tracker", "An address begins with http or https.")])
+        raise Invalid(
+            _("The tracker is a web address."), errors=[("tracker", _("An address begins with http or https."))]
+        )
     if item.owner is not None and not item.owner.is_active:
-        raise Invalid("The owner has left.", errors=[("owner", "This person cannot sign in any more.")])
+        raise Invalid(_("The owner has left."), errors=[("owner", _("This person cannot sign in any more."))])
 
 
 def _title(value: str) -> str:
     title = shortened(storable(value), 300)
     if not title:
-        raise Invalid("An action item needs a title.", errors=[("title", "Begin with a verb.")])
+        raise Invalid(_("An action item needs a title."), errors=[("title", _("Begin with a verb."))])
     return title
 
 
 def _clean(name: str, value: Any) -> Any:
     if name not in CHANGEABLE:
-        raise Invalid("There is no such field.", errors=[(name, "Not a field of an action item.")])
+        raise Invalid(_("There is no such field."), errors=[(name, _("Not a field of an action item."))])
     return storable(value) if isinstance(value, str) else storable_json(value)
 
 

@@ -229,7 +229,7 @@ def action_item_list(request: SignedInRequest) -> HttpResponse:
     tab = request.GET.get("tab", "open")
     tabs = _tabs(request)
     if tab not in tabs:
-        raise Http404("There is no such tab.")
+        raise Http404(_("There is no such tab."))
     found = ActionItemFilter(request.GET, queryset=tabs[tab]).qs
     context = {
         "section": ITEMS,
@@ -247,7 +247,7 @@ def items_of_tab(request: SignedInRequest) -> QuerySet[ActionItem]:
     """Those of the tab that the address names. Http404 where there is no such tab."""
     found = _tabs(request).get(request.GET.get("tab", "open"))
     if found is None:
-        raise Http404("There is no such tab.")
+        raise Http404(_("There is no such tab."))
     return found
 
 

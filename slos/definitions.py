@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from catalog.models import Model, Service
 from common.errors import Invalid, VersionMoved
@@ -62,14 +63,18 @@ def create(
     fields = _columns({**said, "method": method, "labels": labels or {}})
     slug = slug or slugify(fields["name"])[:80]
     if not _SLUG.fullmatch(slug):
-        raise Invalid("Give it a slug.", errors=[("slug", "Letters, digits, dashes and underscores, at most 80.")])
+        raise Invalid(
+            _("Give it a slug."), errors=[("slug", _("Letters, digits, dashes and underscores, at most 80."))]
+        )
     if slug == "new":  # the page of the form is there
-        raise SlugTaken("An SLO cannot have the slug new.", errors=[("slug", "Taken by a page.")])
+        raise SlugTaken(_("An SLO cannot have the slug new."), errors=[("slug", _("Taken by a page."))])
     try:
         with transaction.atomic():
             slo = Slo.objects.create(slug=slug, **fields)
     except IntegrityError as exc:
-        raise SlugTaken(f"There is an SLO with the slug {slug} already.", errors=[("slug", "Taken.")]) from exc
+        raise SlugTaken(
+            _("There is an SLO with the slug {slug} already.").format(slug=slug), errors=[("slug", _("Taken."))]
+        ) from exc
     audit.record(Action.SLO_ADDED, slo, by=by, now=now, after=audit.values(slo, fields))
     return slo
 
@@ -85,7 +90,7 @@ def change(slo: Slo, changes: Mapping[str, Any], *, by: Actor, now: datetime, ve
     slo.refresh_from_db()
     access.require(by, access.Act.MANAGE, slo.service.team)
     if version is not None and version != slo.version:
-        raise VersionMoved(f"{slo} was changed by somebody else.")
+        raise VersionMoved(_("{slo} was changed by somebody else.").format(slo=slo))
     before, different = audit.differences(slo, _columns(changes))
     if not different:
         return False
@@ -110,7 +115,7 @@ def _columns(said: Mapping[str, Any]) -> dict[str, Any]:
         except ValueError as exc:
             errors.append((key, str(exc)))
     if errors:
-        raise Invalid("This SLO cannot be counted as it is.", errors=errors)
+        raise Invalid(_("This SLO cannot be counted as it is."), errors=errors)
     return columns
 
 

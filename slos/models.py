@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _lazy
 
 from catalog.models import Model, Service
 
@@ -16,22 +17,22 @@ class Slo(models.Model):
     """A target over a window. The target is kept exactly, as a decimal."""
 
     class Kind(models.TextChoices):
-        AVAILABILITY = "availability", "Availability"
-        LATENCY = "latency", "Latency"
-        ACCURACY = "accuracy", "Accuracy"
-        DRIFT = "drift", "Drift"
-        FRESHNESS = "freshness", "Freshness"
-        CUSTOM = "custom", "Custom"
+        AVAILABILITY = "availability", _lazy("Availability")
+        LATENCY = "latency", _lazy("Latency")
+        ACCURACY = "accuracy", _lazy("Accuracy")
+        DRIFT = "drift", _lazy("Drift")
+        FRESHNESS = "freshness", _lazy("Freshness")
+        CUSTOM = "custom", _lazy("Custom")
 
     class Method(models.TextChoices):
-        OCCURRENCES = "occurrences", "Occurrences"
-        TIMESLICES = "timeslices", "Time slices"
-        RATIO_TIMESLICES = "ratio_timeslices", "Ratio time slices"
+        OCCURRENCES = "occurrences", _lazy("Occurrences")
+        TIMESLICES = "timeslices", _lazy("Time slices")
+        RATIO_TIMESLICES = "ratio_timeslices", _lazy("Ratio time slices")
 
     class Calendar(models.TextChoices):
-        WEEK = "week", "Calendar week"
-        MONTH = "month", "Calendar month"
-        QUARTER = "quarter", "Calendar quarter"
+        WEEK = "week", _lazy("Calendar week")
+        MONTH = "month", _lazy("Calendar month")
+        QUARTER = "quarter", _lazy("Calendar quarter")
 
     slug = models.SlugField(max_length=80, unique=True)
     name = models.CharField(max_length=150)

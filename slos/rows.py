@@ -46,7 +46,7 @@ def of(standings: Sequence[ledger.Standing]) -> list[Row]:
         Row(
             standing=standing,
             state=wording.state(standing),
-            reason=wording.reason(standing),
+            reason=str(wording.reason(standing)),
             window=wording.window(standing.slo),
             spark=drawing.burndown(mine, drawing.SPARK),
             heard_at=sample.end if sample else None,

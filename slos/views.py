@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from people import access
 from people.actors import SignedInRequest
@@ -59,9 +60,9 @@ def slo_new(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with form.telling():
             slo = definitions.create(**form.cleaned_data, by=request.actor, now=timezone.now())
-            messages.success(request, f"{slo} is promised. Push samples, and its budget shows here.")
+            messages.success(request, _("{slo} is promised. Push samples, and its budget shows here.").format(slo=slo))
             return redirect(slo)
-    context = {"section": SECTION, "form": form, "title": "New SLO", "action": "Add the SLO"}
+    context = {"section": SECTION, "form": form, "title": _("New SLO"), "action": _("Add the SLO")}
     return render(request, "slos/edit.html", context, status=form.http_status)
 
 
@@ -73,14 +74,14 @@ def slo_edit(request: SignedInRequest, slug: str) -> HttpResponse:
         with form.telling():
             changes, version = form.changes()
             if definitions.change(slo, changes, by=request.actor, now=timezone.now(), version=version):
-                messages.success(request, f"{slo} is changed; past incidents are counted anew.")
+                messages.success(request, _("{slo} is changed; past incidents are counted anew.").format(slo=slo))
             return redirect(slo)
-    context = {"section": SECTION, "form": form, "slo": slo, "title": slo.name, "action": "Save"}
+    context = {"section": SECTION, "form": form, "slo": slo, "title": slo.name, "action": _("Save")}
     return render(request, "slos/edit.html", context, status=form.http_status)
 
 
 def _slo(slug: str) -> Slo:
     found = Slo.objects.select_related("service__team", "model").filter(slug=slug).first()
     if found is None:
-        raise Http404(f"There is no SLO {slug}.")
+        raise Http404(_("There is no SLO {slug}.").format(slug=slug))
     return found

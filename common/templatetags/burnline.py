@@ -238,7 +238,7 @@ def avatar(name: str, size: str = "sm") -> SafeString:
     """Initials in a circle whose tint follows from the name. The name itself stands beside it, in text."""
     tint = hashlib.sha256(name.encode()).digest()[0] % TINTS
     return format_html(
-        '<span class="avatar avatar-{} tint-{}" aria-hidden="true">{}</span>', size, tint, initials(name)
+        '<span class="avatar avatar-{} tint-{}" aria-hidden="true" translate="no">{}</span>', size, tint, initials(name)
     )
 
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
+
 from common.errors import Invalid
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 Priority = Literal["urgent", "high", "normal", "low"]
 
@@ -83,13 +89,13 @@ class Channel(ABC):
     """One way to reach people."""
 
     kind: ClassVar[str]
-    label: ClassVar[str]
-    address_label: ClassVar[str]  # what its address is called,
+    label: ClassVar[StrOrPromise]
+    address_label: ClassVar[StrOrPromise]  # what its address is called,
     address_example: ClassVar[str]  # what one looks like,
-    address_help: ClassVar[str] = ""  # where one is found,
+    address_help: ClassVar[StrOrPromise] = ""  # where one is found,
     address_is_secret: ClassVar[bool]  # and whether having it is enough to send there
-    secret_label: ClassVar[str] = ""  # what its secret is called, "" if it has none
-    secret_help: ClassVar[str] = ""
+    secret_label: ClassVar[StrOrPromise] = ""  # what its secret is called, "" if it has none
+    secret_help: ClassVar[StrOrPromise] = ""
     makes_secret: ClassVar[bool] = False  # whether the secret is made by us, or given by a person who may leave it out
 
     def usable(self) -> bool:
@@ -103,7 +109,7 @@ class Channel(ABC):
     def check_secret(self, secret: str) -> str:
         """The secret as it is kept, or `Invalid`."""
         if secret:
-            raise Invalid(f"{self.label} has no secret.")
+            raise Invalid(_("{label} has no secret.").format(label=self.label))
         return ""
 
     def new_secret(self) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import format_datetime, parseaddr
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 import dj_email_url
@@ -21,10 +21,16 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.validators import validate_email
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common.errors import Invalid
 from common.text import shortened
 from notifications.channels.contract import Action, Channel, Later, Never, Outcome, Outgoing, Sent, Target
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 TIMEOUT = 10.0  # seconds for each thing that we say to the server,
 TOTAL = 30.0  # and for the whole conversation, however slowly it speaks
@@ -34,8 +40,8 @@ HIGH = {"X-Priority": "1", "Importance": "high"}
 
 class Email(Channel):
     kind: ClassVar[str] = "email"
-    label: ClassVar[str] = "E-mail"
-    address_label: ClassVar[str] = "E-mail address"
+    label: ClassVar[StrOrPromise] = _lazy("E-mail")
+    address_label: ClassVar[StrOrPromise] = _lazy("E-mail address")
     address_example: ClassVar[str] = "alice@example.com"
     address_is_secret: ClassVar[bool] = False
 
@@ -43,12 +49,12 @@ class Email(Channel):
         return bool(settings.ENV.smtp_url)
 
     def check(self, address: str) -> str:
-        local, _, domain = address.strip().rpartition("@")
+        local, __, domain = address.strip().rpartition("@")
         address = f"{local}@{domain.lower()}"
         try:
             validate_email(address)
         except ValidationError:
-            raise Invalid("This is not an e-mail address.") from None
+            raise Invalid(_("This is not an e-mail address.")) from None
         return address
 
     def lane(self, address: str) -> str:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import outside
 from common.errors import Invalid
 from common.text import shortened
 from notifications.channels import posting
 from notifications.channels.contract import Later, Outcome, Outgoing, Priority, Target
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 PRIORITIES: dict[Priority, int] = {"urgent": 5, "high": 4, "normal": 3, "low": 2}
 MESSAGE, TITLE, ACTIONS = 4000, 250, 3  # ntfy takes 4096 bytes and three buttons
@@ -23,23 +29,23 @@ class Ntfy(posting.HttpChannel):
     """Messages are published as JSON to the root of the server. It is done only when it returns the message."""
 
     kind: ClassVar[str] = "ntfy"
-    label: ClassVar[str] = "ntfy"
-    address_label: ClassVar[str] = "Topic URL"
+    label: ClassVar[StrOrPromise] = "ntfy"
+    address_label: ClassVar[StrOrPromise] = _lazy("Topic URL")
     address_example: ClassVar[str] = "https://ntfy.sh/a-name-nobody-guesses"
-    address_help: ClassVar[str] = "The server and the topic that your phone is subscribed to."
-    secret_label: ClassVar[str] = "Access token"
-    secret_help: ClassVar[str] = "Where the topic is protected. It begins with tk_."
+    address_help: ClassVar[StrOrPromise] = _lazy("The server and the topic that your phone is subscribed to.")
+    secret_label: ClassVar[StrOrPromise] = _lazy("Access token")
+    secret_help: ClassVar[StrOrPromise] = _lazy("Where the topic is protected. It begins with tk_.")
 
     def check(self, address: str) -> str:
         place = posting.place_of(address)
         topic = TOPIC.fullmatch(place.target)
         if topic is None:
-            raise Invalid("A topic URL is a server and one name: letters, digits, - and _, at most 64.")
+            raise Invalid(_("A topic URL is a server and one name: letters, digits, - and _, at most 64."))
         return f"{place.scheme}://{place.netloc}/{topic[1]}"
 
     def check_secret(self, secret: str) -> str:
         if not re.fullmatch(r"[!-~]{0,200}", secret.strip()):
-            raise Invalid("An access token has no spaces, and only plain letters, digits and signs.")
+            raise Invalid(_("An access token has no spaces, and only plain letters, digits and signs."))
         return secret.strip()
 
     def send(self, message: Outgoing, target: Target) -> Outcome:

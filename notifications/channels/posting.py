@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import outside
 from common.errors import Invalid
 from notifications.channels.contract import Channel, Later, Never, Outcome, Outgoing, Sent
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 LONGEST_WAIT = 24 * 3600.0  # seconds that a provider may ask us to wait
 PASSING = frozenset({408, 425, 429})  # of the 4xx, those that say "not now"
@@ -21,7 +26,7 @@ PASSING = frozenset({408, 425, 429})  # of the 4xx, those that say "not now"
 class HttpChannel(Channel):
     """A channel whose address is a URL."""
 
-    address_label: ClassVar[str] = "Webhook URL"
+    address_label: ClassVar[StrOrPromise] = _lazy("Webhook URL")
     address_is_secret: ClassVar[bool] = True
 
     def check(self, address: str) -> str:

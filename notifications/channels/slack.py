@@ -6,15 +6,21 @@ Slack shows the blocks, and the text in notifications; Mattermost shows the text
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import outside
 from common.errors import Invalid
 from common.text import shortened
 from notifications.channels import posting
 from notifications.channels.contract import Later, Outcome, Outgoing, Target
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 HEADER, SECTION, TEXT, BUTTON, URL = 150, 3000, 4000, 75, 3000  # the longest of each that Slack takes
 
@@ -23,14 +29,14 @@ class Slack(posting.HttpChannel):
     """It is done only when the provider says "ok"."""
 
     kind: ClassVar[str] = "slack"
-    label: ClassVar[str] = "Slack or Mattermost"
+    label: ClassVar[StrOrPromise] = _lazy("Slack or Mattermost")
     address_example: ClassVar[str] = "https://hooks.slack.com/services/T000/B000/XXXX"
-    address_help: ClassVar[str] = "The URL of an incoming webhook."
+    address_help: ClassVar[StrOrPromise] = _lazy("The URL of an incoming webhook.")
 
     def check(self, address: str) -> str:
         place = posting.place_of(address)
         if place.target == "/":
-            raise Invalid("This is not the URL of an incoming webhook: it has nothing after the host.")
+            raise Invalid(_("This is not the URL of an incoming webhook: it has nothing after the host."))
         return place.url
 
     def send(self, message: Outgoing, target: Target) -> Outcome:

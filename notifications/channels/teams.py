@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
+from django.utils.translation import gettext_lazy as _lazy
 
 from common import outside
 from common.text import shortened
 from notifications.channels import posting
 from notifications.channels.contract import Outcome, Outgoing, Target
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 LINES, LINE, TITLE = 60, 300, 60  # a card stays below the 28 KB that Teams takes
 BUTTONS = 6
@@ -19,11 +24,11 @@ HIDDEN_FAULT = re.compile(rb"returned HTTP error (\d{3})")  # a connector of the
 
 class Teams(posting.HttpChannel):
     kind: ClassVar[str] = "teams"
-    label: ClassVar[str] = "Microsoft Teams"
+    label: ClassVar[StrOrPromise] = _lazy("Microsoft Teams")
     address_example: ClassVar[str] = (
         "https://prod-00.westeurope.logic.azure.com/workflows/…/triggers/manual/paths/invoke"
     )
-    address_help: ClassVar[str] = "The URL of the workflow “Send webhook alerts to a channel”."
+    address_help: ClassVar[StrOrPromise] = _lazy("The URL of the workflow “Send webhook alerts to a channel”.")
 
     def send(self, message: Outgoing, target: Target) -> Outcome:
         return posting.post(message, target.address, orjson.dumps(payload(message)), judge=_judge)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import secrets
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from standardwebhooks import Webhook as Signer
 
 from common.errors import Invalid
 from notifications.channels import posting
 from notifications.channels.contract import Never, Outcome, Outgoing, Target
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
+
 
 PREFIX = "whsec_"
 
@@ -22,12 +28,12 @@ class Webhook(posting.HttpChannel):
     """A 2xx is a yes, whatever its body."""
 
     kind: ClassVar[str] = "webhook"
-    label: ClassVar[str] = "Webhook"
-    address_label: ClassVar[str] = "URL"
+    label: ClassVar[StrOrPromise] = _lazy("Webhook")
+    address_label: ClassVar[StrOrPromise] = _lazy("URL")
     address_example: ClassVar[str] = "https://example.com/burnline"
-    address_help: ClassVar[str] = "It gets a POST with JSON for each message."
-    secret_label: ClassVar[str] = "Signing secret"
-    secret_help: ClassVar[str] = "Each message is signed with it, as Standard Webhooks has it."
+    address_help: ClassVar[StrOrPromise] = _lazy("It gets a POST with JSON for each message.")
+    secret_label: ClassVar[StrOrPromise] = _lazy("Signing secret")
+    secret_help: ClassVar[StrOrPromise] = _lazy("Each message is signed with it, as Standard Webhooks has it.")
     makes_secret: ClassVar[bool] = True
 
     def new_secret(self) -> str:
@@ -39,7 +45,7 @@ class Webhook(posting.HttpChannel):
         except binascii.Error:
             key = b""
         if not secret.startswith(PREFIX) or not 24 <= len(key) <= 64:
-            raise Invalid("A signing secret is whsec_ with 24 to 64 bytes in Base64.")
+            raise Invalid(_("A signing secret is whsec_ with 24 to 64 bytes in Base64."))
         return secret
 
     def send(self, message: Outgoing, target: Target) -> Outcome:
