@@ -6,8 +6,11 @@ from typing import Any
 
 from django.test import Client
 
+from incidents import responding
+from people.actors import person
 from people.models import AuditEvent, Discipline, Role, Team, User
 from tests import make
+from tests.make import NOW
 
 
 def test_everybody_sees_who_is_in_a_team_and_admins_change_it(
@@ -103,3 +106,16 @@ def test_people_are_found_by_name_or_e_mail(client: Client, alice: User, bob: Us
     assert "alice@example.com" in found
     assert "bob@example.com" not in found
     assert "Nobody is like this" in client.get("/settings/people/?q=zorro").content.decode()
+
+
+def test_words_tell_how_often_they_are_used(client: Client, admin: User, alice: User) -> None:
+    client.force_login(alice)
+    commander = make.role("commander")
+    for incident in (make.incident(), make.incident()):
+        responding.assign_role(incident, commander, alice, by=person(admin), now=NOW)
+
+    shown = client.get("/settings/vocabulary/").content.decode()
+
+    assert "in 2 incidents" in shown
+    assert shown.count("in 2 incidents") == 1
+    assert shown.count("1 person") >= 1
