@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polib
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.template import Context, Template
 from django.test import Client
 from django.utils import translation
 
 from common import language
-from common.management.commands.messages import LANGUAGES, LOCALE, SCRIPTS, for_scripts
+from common.management.commands.messages import LANGUAGES, LOCALE, SCRIPTS, Extraction, for_scripts
 from common.templatetags import burnline
 from people.models import User
 from tests.browsing import signed_in
@@ -163,3 +166,20 @@ def test_a_translation_has_the_places_of_its_message(code: str, domain: str) -> 
     ]
 
     assert wrong == []
+
+
+def test_every_name_by_which_code_calls_gettext_is_one_that_is_looked_for() -> None:
+    called = {
+        name
+        for path in sources()
+        for line in path.read_text().splitlines()
+        if line.startswith("from django.utils.translation import")
+        for name in re.findall(r"\w+ as (\w+)", line)
+    }
+
+    assert called <= {"_", *(keyword.removeprefix("--keyword=") for keyword in Extraction.xgettext_options)}
+
+
+def sources() -> list[Path]:
+    rooms = {config.path for config in apps.get_app_configs() if Path(config.path).parent == settings.BASE_DIR}
+    return [path for room in rooms for path in Path(room).rglob("*.py")]

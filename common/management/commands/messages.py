@@ -22,6 +22,7 @@ class Extraction(makemessages.Command):
     """Without guesses: a translation of something similar is a wrong one."""
 
     msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
+    xgettext_options = [*makemessages.Command.xgettext_options, "--keyword=_lazy"]  # as gettext_lazy is called beside _
 
 
 class Command(BaseCommand):
