@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
-from common import problems
+from common import language, problems
 from common.errors import DomainError
 
 
@@ -54,7 +55,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """What Django found suspicious, a wrong host included: so neither session nor address is trusted here."""
     if problems.about(request):
         return problems.response(400, "malformed", "The request cannot be used.")
-    return HttpResponse(render_to_string("errors/400.html"), status=400)
+    with translation.override(language.of(request)):
+        return HttpResponse(render_to_string("errors/400.html"), status=400)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -28,7 +28,10 @@ class Answer(StrEnum):
     CANNOT = "cannot"
 
 
-LABELS = {Answer.COMES: "I'm in", Answer.CANNOT: "I can't"}  # what a message offers; the page has room for more
+LABELS = {
+    Answer.COMES: _lazy("I'm in"),
+    Answer.CANNOT: _lazy("I can't"),
+}  # what a message offers; the page has room for more
 
 
 class NoSuchLink(DomainError):
@@ -62,7 +65,7 @@ class Link:
 def offers(responder: Responder, message: str, *, now: datetime) -> tuple[Action, ...]:
     """The answers that a message can offer to whoever is asked."""
     return tuple(
-        Action(label, settings.ENV.public_url + reverse("answer", args=[token(responder, answer, message, now)]))
+        Action(str(label), settings.ENV.public_url + reverse("answer", args=[token(responder, answer, message, now)]))
         for answer, label in LABELS.items()
     )
 

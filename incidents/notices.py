@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from django.conf import settings
 from django.utils import formats
+from django.utils.translation import gettext as _
 
+from common import language
 from incidents import answer_links, timeline
 from incidents.models import Entry, Incident, Responder, RoleAssignment
 from notifications import methods, outbox
@@ -29,14 +31,20 @@ _QUOTED = 1000  # characters of an entry that a message repeats
 def asked(responder: Responder, *, by: Actor, now: datetime) -> None:
     """They are asked to come, and can say by a link whether they do."""
     incident, user = responder.incident, responder.user
-    as_what = f" as {responder.discipline}" if responder.discipline else ""
+    about = {"name": by.name, "incident": incident, "discipline": responder.discipline}
+    with language.of_person(user.language):
+        what = _("{name} asks you to come").format_map(about)
+        if responder.discipline:
+            words = _("{name} asks you to come to {incident} as {discipline}.").format_map(about)
+        else:
+            words = _("{name} asks you to come to {incident}.").format_map(about)
     _tell(
         incident,
         user,
         Message.Kind.ASKED,
         f"asked:{responder.pk}:{answer_links.stamp(responder.asked_at)}",
-        f"{by.name} asks you to come",
-        f"{by.name} asks you to come to {incident}{as_what}.",
+        what,
+        words,
         by=by,
         now=now,
         responder=responder,
@@ -46,13 +54,17 @@ def asked(responder: Responder, *, by: Actor, now: datetime) -> None:
 def given_role(assignment: RoleAssignment, responder: Responder, *, by: Actor, now: datetime) -> None:
     """They hold a role now. Who is not in yet can say by a link whether they come."""
     incident = assignment.incident
+    about = {"name": by.name, "incident": incident, "role": assignment.role}
+    with language.of_person(assignment.user.language):
+        what = _("you are {role} now").format_map(about)
+        words = _("{name} made you {role} of {incident}.").format_map(about)
     _tell(
         incident,
         assignment.user,
         Message.Kind.ROLE,
         f"role:{assignment.pk}",
-        f"you are {assignment.role} now",
-        f"{by.name} made you {assignment.role} of {incident}.",
+        what,
+        words,
         by=by,
         now=now,
         responder=responder if responder.state == Responder.State.ASKED else None,
@@ -69,13 +81,16 @@ def mentioned(entry: Entry, *, by: Actor, now: datetime) -> None:
         if user in known:
             continue
         quoted = entry.text if len(entry.text) <= _QUOTED else f"{entry.text[:_QUOTED].rstrip()}…"
+        with language.of_person(user.language):
+            what = _("{name} mentions you").format(name=by.name)
+            words = _("{name} mentions you in {incident}:").format(name=by.name, incident=incident)
         _tell(
             incident,
             user,
             Message.Kind.MENTIONED,
             f"mentioned:{entry.seq}:{user.pk}",
-            f"{by.name} mentions you",
-            f"{by.name} mentions you in {incident}:\n\n{quoted}",
+            what,
+            f"{words}\n\n{quoted}",
             by=by,
             now=now,
             anchor=f"?entry={entry.seq}#entry-{entry.seq}",
@@ -92,13 +107,16 @@ def declined(responder: Responder, *, now: datetime) -> None:
     )
     leading = incident.role_assignments.filter(role__slug="commander", ended_at=None).values_list("user", flat=True)
     for other in User.objects.filter(pk__in={*asked_by, *leading}, is_active=True).order_by("pk"):
+        with language.of_person(other.language):
+            what = _("{name} cannot come").format(name=user.name)
+            words = _("{name} cannot come to {incident}. Ask somebody else.").format(name=user.name, incident=incident)
         _tell(
             incident,
             other,
             Message.Kind.DECLINED,
             f"{_declined(responder)}:{other.pk}",
-            f"{user.name} cannot come",
-            f"{user.name} cannot come to {incident}. Ask somebody else.",
+            what,
+            words,
             by=person(user),
             now=now,
         )
@@ -157,15 +175,19 @@ def _tell(
     if not Incident.objects.for_actor(person(user)).filter(pk=incident.pk).exists():
         return
     key = f"{TOPIC}:{incident.number}:{key}"
+    with language.of_person(user.language):
+        subject = f"[{incident.get_severity_display()}] {incident}: {what} - {incident.title}"
+        text = f"{words}\n\n{_facts(incident, user)}"
+        actions = answer_links.offers(responder, key, now=now) if responder else ()
     outbox.enqueue(
         key=key,
         to=user,
         kind=kind,
         topic=f"{TOPIC}:{incident.number}",
-        subject=f"[{incident.get_severity_display()}] {incident}: {what} - {incident.title}",
-        text=f"{words}\n\n{_facts(incident, user)}",
+        subject=subject,
+        text=text,
         url=f"{settings.ENV.public_url}{incident.get_absolute_url()}{anchor}",
-        actions=answer_links.offers(responder, key, now=now) if responder else (),
+        actions=actions,
         priority=_priority(incident, kind),
         now=now,
     )
@@ -182,8 +204,8 @@ def _facts(incident: Incident, user: User) -> str:
     lines = [f"{incident.get_severity_display()} · {incident.get_status_display()} · {incident.title}"]
     affected = incident.service or incident.model
     if affected:
-        lines.append(f"Affects {affected}")
-    return "\n".join([*lines, f"Since {moment(incident.since, user)}"])
+        lines.append(_("Affects {what}").format(what=affected))
+    return "\n".join([*lines, _("Since {moment}").format(moment=moment(incident.since, user))])
 
 
 def moment(at: datetime, user: User) -> str:

@@ -17,8 +17,9 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
-from common import metrics, schedule, sealing, work
+from common import language, metrics, schedule, sealing, work
 from common.text import shortened, storable
 from notifications import methods, outbox
 from notifications.channels import CHANNELS, Action, Later, Never, Outgoing, Priority, Sent, Target
@@ -145,6 +146,8 @@ def _target(row: Delivery, message: Message) -> Target | str:
 
 
 def _outgoing(message: Message) -> Outgoing:
+    with language.of_person(message.user.language):
+        opens = _("Open in Burnline")
     return Outgoing(
         key=message.key,
         subject=message.subject,
@@ -154,6 +157,8 @@ def _outgoing(message: Message) -> Outgoing:
         actions=tuple(Action(label, url) for label, url in message.actions),
         priority=cast(Priority, message.priority),
         kind=message.kind,
+        opens=opens,
+        language=message.user.language or "en",
     )
 
 

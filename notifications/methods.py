@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from common import sealing
+from common import language, sealing
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
 from notifications.channels import CHANNELS
@@ -152,7 +152,9 @@ def _record(action: Action, method: ContactMethod, now: datetime, **told: dict[s
 
 
 def _told(method: ContactMethod) -> dict[str, Any]:
-    return {"channel": label_of(method.kind), **audit.values(method, ("label", "hint"))}
+    with language.of_what_is_kept():
+        channel = label_of(method.kind)
+    return {"channel": channel, **audit.values(method, ("label", "hint"))}
 
 
 def _locked(user: User) -> list[ContactMethod]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from common import language
 from common.errors import DomainError
 from notifications import outbox
 from notifications.models import ContactMethod, Message
@@ -36,14 +37,19 @@ def test(method: ContactMethod, *, now: datetime) -> Message:
     user = method.user
     if not throttling.attempt(f"test:user:{user.pk}", limit=LIMIT, seconds=WINDOW, now=now):
         raise TooManyTests(_("{limit} tests a minute are enough. Wait a moment, then try again.").format(limit=LIMIT))
+    with language.of_person(user.language):
+        subject = _("Burnline: this is a test")
+        text = _("{name}, you asked for this test. Where you read it, messages of Burnline reach you.").format(
+            name=user.name
+        )
     with transaction.atomic():
         return outbox.enqueue(
             key=f"test:{uuid.uuid4()}",
             to=user,
             kind=Message.Kind.TEST,
             topic=topic_of(method),
-            subject="Burnline: this is a test",
-            text=f"{user.name}, you asked for this test. Where you read it, messages of Burnline reach you.",
+            subject=subject,
+            text=text,
             url=f"{settings.ENV.public_url}{reverse('contact-methods')}",
             now=now,
             through=method,

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from common import language
 from common.errors import DomainError, Invalid
 from people import access, audit, directory, guesses, passwords, tidings
 from people.actors import Actor, person
@@ -71,8 +72,9 @@ def invite(user: User, *, by: Actor, now: datetime) -> PasswordLink:
     """An invitation, sent by mail where there is a mail server. Those before it are void."""
     access.require(by, access.Act.ADMINISTER)
     link = _make(user, PasswordLink.Kind.INVITATION, by, now)
-    subject = _("%(name)s invites you to Burnline") % {"name": by.name}
-    text = _("With this link you choose a password and come in. It works once, for seven days.")
+    with language.of_person(user.language):
+        subject = _("%(name)s invites you to Burnline") % {"name": by.name}
+        text = _("With this link you choose a password and come in. It works once, for seven days.")
     tidings.send_link(link, subject, text, topic=f"{TOPIC}:{link.pk}", now=now)
     audit.record(audit.Action.PERSON_INVITED, user, by=by, now=now)
     return link
@@ -106,11 +108,13 @@ def ask_reset(email: str, request: HttpRequest, *, now: datetime) -> None:
         return
     with transaction.atomic():
         link = _make(user, PasswordLink.Kind.RESET, None, now)
-        text = _(
-            "Somebody, we hope you, asked to set a new password for your account. With this link you choose one. It "
-            "works once, for an hour. If it was not you, nothing has to be done: your password is unchanged."
-        )
-        tidings.send_link(link, _("Set a new password"), text, topic=f"{TOPIC}:{link.pk}", now=now)
+        with language.of_person(user.language):
+            subject = _("Set a new password")
+            text = _(
+                "Somebody, we hope you, asked to set a new password for your account. With this link you choose one. "
+                "It works once, for an hour. If it was not you, nothing has to be done: your password is unchanged."
+            )
+        tidings.send_link(link, subject, text, topic=f"{TOPIC}:{link.pk}", now=now)
         audit.record(audit.Action.PASSWORD_RESET_ASKED, user, by=None, now=now)
 
 
@@ -136,8 +140,10 @@ def ask_address(user: User, address: str, *, now: datetime) -> None:
     if not tidings.can_mail():
         raise Invalid(_("This installation sends no mail: an administrator can change your address."))
     link = _make(user, PasswordLink.Kind.ADDRESS, person(user), now, address=address.strip().lower())
-    text = _("With this link you show that this address is yours. It becomes the one that you sign in with.")
-    tidings.send_link(link, _("Confirm your new address"), text, topic=f"{TOPIC}:{link.pk}", now=now)
+    with language.of_person(user.language):
+        subject = _("Confirm your new address")
+        text = _("With this link you show that this address is yours. It becomes the one that you sign in with.")
+    tidings.send_link(link, subject, text, topic=f"{TOPIC}:{link.pk}", now=now)
 
 
 @transaction.atomic
@@ -147,7 +153,8 @@ def use_address(link: PasswordLink, *, now: datetime) -> User:
     if not used:
         raise Over(_("This link was used, or its time is over. Ask for another one."))
     user = link.user
-    what = _("Your e-mail address is now %(address)s.") % {"address": link.address}
+    with language.of_person(user.language):
+        what = _("Your e-mail address is now %(address)s.") % {"address": link.address}
     tidings.credentials_changed(user, what, f"address:{link.pk}", now=now)
     directory.take_address(user, link.address, by=person(user), now=now)
     return user

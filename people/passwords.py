@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from common import language
 from common.errors import Invalid
 from people import access, audit, sessions, tidings
 from people.actors import Actor
@@ -54,5 +55,7 @@ def change(user: User, password: str, *, by: Actor, now: datetime, keep: str | N
     user.refresh_from_db(fields=["version"])
     sessions.end_all(user, but=keep)
     user.password_links.filter(used_at=None, expires_at__gt=now).update(expires_at=now)
-    tidings.credentials_changed(user, _("Your password was changed."), f"password:{user.version}", now=now)
+    with language.of_person(user.language):
+        what = _("Your password was changed.")
+    tidings.credentials_changed(user, what, f"password:{user.version}", now=now)
     audit.record(audit.Action.PASSWORD_CHANGED, user, by=by, now=now)

@@ -25,6 +25,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from common import language
 from common.errors import Invalid
 from common.text import shortened, storable
 from people import access, audit, guesses, sessions, tidings
@@ -224,7 +225,8 @@ def remove(request: SignedInRequest, one: Any, *, by: Actor, now: datetime) -> N
     if is_last(one):
         Authenticator.objects.filter(user=one.user, type=Type.RECOVERY_CODES).delete()
     told = audit.Thing("second_factor", str(one.pk), _name(one))
-    what = _("A second factor was removed: %(name)s.") % {"name": _name(one)}
+    with language.of_person(request.user.language):
+        what = _("A second factor was removed: %(name)s.") % {"name": _name(one)}
     tidings.credentials_changed(request.user, what, f"removed:{one.pk}", now=now)
     one.delete()
     sessions.end_all(request.user, but=request.session.session_key)
@@ -239,7 +241,8 @@ def remove_all(user: User, *, by: Actor, now: datetime) -> bool:
     removed, _each = Authenticator.objects.filter(user=user).delete()
     if removed:
         sessions.end_all(user)
-        what = _("An administrator removed your second factors.")
+        with language.of_person(user.language):
+            what = _("An administrator removed your second factors.")
         tidings.credentials_changed(user, what, f"removed:all:{now.timestamp():.0f}", now=now)
         audit.record(audit.Action.SECOND_FACTOR_REMOVED, user, by=by, now=now, before={"second_factors": "all"})
     return bool(removed)
@@ -257,7 +260,8 @@ def _added(request: SignedInRequest, one: Any, *, by: Actor, now: datetime) -> l
     codes = [] if recovery_codes_left(user) else new_recovery_codes(user)
     sessions.end_all(user, but=request.session.session_key)
     told = audit.Thing("second_factor", str(one.pk), _name(one))
-    what = _("A second factor was added: %(name)s.") % {"name": _name(one)}
+    with language.of_person(user.language):
+        what = _("A second factor was added: %(name)s.") % {"name": _name(one)}
     tidings.credentials_changed(user, what, f"added:{one.pk}", now=now)
     audit.record(audit.Action.SECOND_FACTOR_ADDED, told, by=by, now=now)
     return codes

@@ -154,7 +154,7 @@ def safe_next(request: HttpRequest, *, otherwise: str = "/") -> str:
     """Where the request says that one was going, if that is a page of ours."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else otherwise
+    return wanted if is_ours and wanted.startswith(("/", "http")) else otherwise
 
 
 def without_confirmation(sent: QueryDict) -> QueryDict:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
+from common import language
 from people.models import PasswordLink, User
 
 
@@ -27,8 +28,10 @@ def send_link(link: PasswordLink, subject: str, text: str, *, topic: str, now: d
 
 def credentials_changed(user: User, what: str, key: str, *, now: datetime) -> None:
     """Tell somebody what was changed of how they sign in, in case it was not them; by whatever reaches them."""
-    text = _("%(what)s If that was not you, tell an administrator at once.") % {"what": what}
-    _room("tell")(user, f"account:{user.pk}:{key}", _("Your account was changed"), text, now=now)
+    with language.of_person(user.language):
+        subject = _("Your account was changed")
+        text = _("%(what)s If that was not you, tell an administrator at once.") % {"what": what}
+    _room("tell")(user, f"account:{user.pk}:{key}", subject, text, now=now)
 
 
 def _room(act: str) -> Any:

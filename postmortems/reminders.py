@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 
-from common import schedule
+from common import language, schedule
 from incidents import notices, timeline
 from incidents.models import Entry, Incident
 from notifications import outbox
@@ -50,13 +51,16 @@ def _remind(pk: int, now: datetime) -> bool:
         reminded=[{"id": user.pk, "name": user.name} for user in people],
     )
     for user in people:
+        with language.of_person(user.language):
+            subject = _("{incident}: no postmortem yet - {title}").format(incident=incident, title=incident.title)
+            text = _words(incident, user)
         outbox.enqueue(
             key=f"{notices.TOPIC}:{incident.number}:{key}:{user.pk}",
             to=user,
             kind=Message.Kind.REMINDER,
             topic=f"{notices.TOPIC}:{incident.number}",
-            subject=f"[{incident.get_severity_display()}] {incident}: no postmortem yet - {incident.title}",
-            text=_words(incident, user),
+            subject=f"[{incident.get_severity_display()}] {subject}",
+            text=text,
             url=f"{settings.ENV.public_url}{incident.get_absolute_url()}",
             now=now,
         )
@@ -104,8 +108,12 @@ def _may_see(user: User, incident: Incident) -> bool:
 
 def _words(incident: Incident, user: User) -> str:
     assert incident.resolved_at is not None, "only what was resolved owes a postmortem"
-    return (
-        f"{incident} was resolved on {notices.moment(incident.resolved_at, user)} and has no postmortem yet.\n\n"
-        f"{incident.get_severity_display()} · {incident.title}\n\n"
-        "Begin it while people remember: its draft is made of what the timeline says."
+    return "\n\n".join(
+        [
+            _("{incident} was resolved on {moment} and has no postmortem yet.").format(
+                incident=incident, moment=notices.moment(incident.resolved_at, user)
+            ),
+            f"{incident.get_severity_display()} · {incident.title}",
+            _("Begin it while people remember: its draft is made of what the timeline says."),
+        ]
     )

@@ -38,6 +38,8 @@ class Outgoing:
     actions: tuple[Action, ...] = ()
     priority: Priority = "normal"
     kind: str = "message"  # a word for machines
+    opens: str = "Open in Burnline"  # what the link to what it is about is called,
+    language: str = "en"  # and in which language all of it is
 
     @property
     def wire_key(self) -> str:
@@ -49,7 +51,7 @@ class Outgoing:
         """Its actions, and what it is about if none of them leads there."""
         if not self.url or any(action.url == self.url for action in self.actions):
             return self.actions
-        return (*self.actions, Action("Open in Burnline", self.url))
+        return (*self.actions, Action(self.opens, self.url))
 
 
 @dataclass(frozen=True)

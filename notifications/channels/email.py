@@ -100,18 +100,18 @@ def _mail(message: Outgoing, to: str) -> EmailMultiAlternatives:
         to=[to],
         headers=headers,
     )
-    mail.attach_alternative(_html(text, links), "text/html")
+    mail.attach_alternative(_html(text, links, message.language), "text/html")
     return mail
 
 
-def _html(text: str, links: tuple[Action, ...]) -> str:
+def _html(text: str, links: tuple[Action, ...], language: str) -> str:
     paragraphs = format_html_join("", '<p style="white-space:pre-line">{}</p>', ((p,) for p in text.split("\n\n") if p))
     anchors = format_html_join(
         " · ",
         '<a href="{}">{}</a>',
         ((url, label) for label, url in links if url.startswith(("http://", "https://"))),
     )
-    return format_html('<!doctype html><html lang="en"><body>{}<p>{}</p></body></html>', paragraphs, anchors)
+    return format_html('<!doctype html><html lang="{}"><body>{}<p>{}</p></body></html>', language, paragraphs, anchors)
 
 
 def _one_line(text: str) -> str:

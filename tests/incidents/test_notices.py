@@ -348,7 +348,7 @@ def test_why_somebody_could_not_be_told_stands_beside_them_and_leads_an_admin_to
     for reader, may_look in ((bob, False), (admin, True)):
         people = page(reader, f"/incidents/{incident.number}/").partition('id="people"')[2]
         assert "could not be told" in people
-        assert 'dir="auto">Webhook: 127.0.0.1 answered 404.</div>' in people
+        assert 'translate="no">Webhook: 127.0.0.1 answered 404.</div>' in people
         assert (link in people) is may_look
 
 
