@@ -44,7 +44,7 @@ def token_list(request: SignedInRequest) -> HttpResponse:
     now = timezone.now()
     offered = tokens.scopes_of(request.actor)
     form = TokenForm(request.POST or None, scopes=offered)
-    context: dict[str, Any] = {"section": SECTION, "form": form, "now": now, "soon": now + _SOON}
+    context: dict[str, Any] = {"section": "account", "form": form, "now": now, "soon": now + _SOON}
     status = form.http_status
     if form.is_valid():
         with form.telling():
