@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import Error, connections
 
-from common import metrics, preflight, preparing
+from common import fleet, metrics, preflight, preparing
 from common.supervisor import Program, Supervisor
 
 PATIENCE = 30.0  # seconds to become healthy
@@ -41,7 +41,8 @@ def serve(beside: Callable[[], Beside] = Beside) -> None:
         made = _bootstrap()
         how_to_begin = more.greeting or _how_to_begin(made)
         connections.close_all()
-        with Supervisor([*_web(listener), *_engine(), *_worker(), *more.programs]) as supervisor:
+        web = fleet.programs(listener.fileno(), settings.ENV.web_workers)
+        with Supervisor([*web, *_engine(), *_worker(), *more.programs]) as supervisor:
             health = _Health(listener)
             healthy = supervisor.watch(until=health.is_good, seconds=PATIENCE)
             if healthy:
@@ -61,8 +62,9 @@ def serve_web() -> None:
         preparing.prepare()
         metrics.wipe(settings.ENV.data_dir / "metrics")
         connections.close_all()
-        with Supervisor(_web(listener)) as supervisor:
-            supervisor.watch()
+        sys.stdout.flush()
+        env = settings.ENV
+        fleet.become(listener, workers=env.web_workers, log_level=env.log_level, log_format=env.log_format)
 
 
 @contextmanager
@@ -83,13 +85,6 @@ def _listener() -> socket.socket:
     env = settings.ENV
     preflight.check_data_folder(str(env.data_dir))
     return preflight.listen(env.host, str(env.port))
-
-
-def _web(listener: socket.socket) -> list[Program]:
-    """Each accepts from the same socket."""
-    fd = listener.fileno()
-    command = [sys.executable, "-m", "common.web", str(fd)]
-    return [Program(f"web {i}", command, inherits=(fd,)) for i in range(1, settings.ENV.web_workers + 1)]
 
 
 def _engine() -> list[Program]:
