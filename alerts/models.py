@@ -217,9 +217,11 @@ class Alert(models.Model):
         RESOLVED = "resolved", _("Resolved")
         STALE = "stale", _("Stale")
 
+    # `one_row_per_instance` begins with it. That it exists, and the group, is not looked up row by row: whoever writes
+    # alerts holds the group's row, whose integration is (docs/decisions/0013).
     integration = models.ForeignKey(
-        Integration, on_delete=models.PROTECT, related_name="alerts", db_index=False
-    )  # `one_row_per_instance` begins with it
+        Integration, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
+    )
     fingerprint = models.CharField(max_length=64)  # the sender's, as given
     labels_hash = models.CharField(max_length=16)  # tells apart label sets whose fingerprints collide
     starts_at = models.DateTimeField()
@@ -234,7 +236,9 @@ class Alert(models.Model):
     annotations = models.JSONField(default=dict)
     generator_url = models.TextField(blank=True)
     # without an index, as nobody asks for all of a group; nor for the deliveries of one
-    group = models.ForeignKey(Group, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False)
+    group = models.ForeignKey(
+        Group, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
+    )
     incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts")
     # the incident that it goes back to when that one is no longer merged into `incident`
     merged_from = models.ForeignKey(
