@@ -13,7 +13,6 @@ from alerts.models import Integration
 from alerts.payload import Notification
 from alerts.plans import Plan, Times
 from alerts.upsert import Identity
-from common.text import shortened
 from incidents import lifecycle, timeline
 from incidents.models import Entry, Incident
 from people.actors import Actor
@@ -117,7 +116,7 @@ def listed(alerts: Sequence[payload.Alert]) -> dict[str, object]:
     return {
         "count": len(alerts),
         "alerts": [
-            {"fingerprint": a.fingerprint, "name": shortened(a.name, 300), "starts_at": a.starts_at.isoformat()}
+            {"fingerprint": a.fingerprint, "name": a.name, "starts_at": a.starts_at.isoformat()}
             for a in alerts[:_LISTED]
         ],
     }

@@ -237,20 +237,18 @@ def _write_alerts(
             rows.append(_row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted))
     written = upsert.write(integration.pk, group.id, rows, seen_at=seen_at)
     for row in rows:
-        got = written[row.key]
-        if got.was != _was(plan, row.key) or got.status != row.status:
-            raise _Overtaken
-        if row.incident_id is not None and got.was == "" and got.incident_id != row.incident_id:
+        if written.get(row.key) != _foreseen(plan, row):
             raise _Overtaken
     return written
 
 
-def _was(plan: Plan, key: Key) -> str:
-    """The status that the row has before it is written, by what was read."""
-    known = plan.known.get(key)
+def _foreseen(plan: Plan, row: upsert.Row) -> upsert.Written | None:
+    """What becomes of the row if nobody else has written it since it was read."""
+    known = plan.known.get(row.key)
     if known is None:
-        return ""
-    return Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
+        return None
+    was = Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
+    return upsert.Written(was, row.status)
 
 
 def _lend(group: groups.Locked, incidents: dict[int, Incident], seen_at: datetime) -> None:
@@ -269,11 +267,11 @@ def _tell(plan: Plan, opened: Incident | None, actor: Actor, times: Times) -> li
     fired: dict[int, list[payload.Alert]] = defaultdict(list)
     ended: dict[int, list[rules.Instance]] = defaultdict(list)
     names: dict[int, list[payload.Alert]] = defaultdict(list)
-    by_id = {incident.pk: incident for incident in plan.home.values()}
+    by_id = {incident.id: incident for incident in plan.home.values()}
     last_words = _last_words(plan) if plan.ended else {}
     for identity, alert in plan.fired:
         if (home := plan.home[identity]) is not opened:
-            fired[home.pk].append(alert)
+            fired[home.id].append(alert)
     for identity, instance in plan.ended:
         if (home_of := plan.home.get(identity)) is not None:
             ended[home_of.pk].append(instance)
@@ -299,7 +297,7 @@ def _link_slos(plan: Plan, actor: Actor, now: datetime) -> None:
     for identity, alert in plan.fired:
         if slug := alert.labels.get("slo_id"):
             named[plan.home[identity].pk].add(slug)
-    by_id = {incident.pk: incident for incident in plan.home.values()}
+    by_id = {incident.id: incident for incident in plan.home.values()}
     for pk, slugs in sorted(named.items()):
         impact.link_by_labels(by_id[pk], slugs, by=actor, now=now)
 
@@ -328,9 +326,9 @@ def _counts(plan: Plan, notification: Notification, written: dict[Key, upsert.Wr
             key = (*identity, instance.starts_at)
             if key in fired:
                 counts["opened"] += 1
-            elif written[key].status == Alert.Status.RESOLVED and written[key].was in ("", Alert.Status.FIRING):
+            elif not instance.is_firing and (key not in written or written[key].was == Alert.Status.FIRING):
                 counts["resolved"] += 1
-            elif written[key].was == "" or instance.content_hash != plan.sent[key].content_hash:
+            elif key not in written or instance.content_hash != plan.sent[key].content_hash:
                 counts["changed"] += 1
             else:
                 counts["unchanged"] += 1
@@ -368,12 +366,12 @@ def _row(
         was=upsert.PROMOTE if promoted else "",
         superseded=instance.superseded,
         provisional_since=instance.provisional_since,
-        name=shortened(alert.name, 300),
+        name=alert.name,
         labels=alert.labels,
         annotations=alert.annotations,
         generator_url=alert.generator_url,
         content_hash=alert.content_hash,
-        incident_id=home.pk if home else None,
+        incident_id=home.id if home else None,
     )
 
 

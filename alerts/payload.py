@@ -6,7 +6,7 @@ Source: prometheus/alertmanager notify/webhook/webhook.go and template/template.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -31,6 +31,18 @@ class BadPayload(DomainError):
     title = "Not an Alertmanager notification"
 
 
+class _Kept:
+    """A property that is worked out once. `cached_property` does so with a lock, which costs as much as a hash."""
+
+    def __init__(self, work_out: Callable[[Alert], str]) -> None:
+        self._work_out = work_out
+        self._name = work_out.__name__
+
+    def __get__(self, alert: Alert, owner: type[Alert]) -> str:
+        value = alert.__dict__[self._name] = self._work_out(alert)
+        return value
+
+
 class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     """One alert as it was sent."""
 
@@ -42,25 +54,18 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     generator_url: str = msgspec.field(name="generatorURL", default="")
     fingerprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
-    @property
+    @_Kept
     def name(self) -> str:
-        return self.labels.get("alertname", "")
+        """What it is called, as far as there is room for it."""
+        return shortened(self.labels.get("alertname", ""), 300)
 
-    @property
+    @_Kept
     def labels_hash(self) -> str:
-        return self._kept("labels_hash") or self._keep("labels_hash", self.labels)
+        return _digest(self.labels)
 
-    @property
+    @_Kept
     def content_hash(self) -> str:
-        return self._kept("content_hash") or self._keep("content_hash", [self.annotations, self.generator_url])
-
-    def _kept(self, name: str) -> str:
-        return str(self.__dict__.get(name, ""))
-
-    def _keep(self, name: str, value: Any) -> str:
-        """`cached_property` does the same with a lock, which costs as much as the hash."""
-        digest = self.__dict__[name] = _digest(value)
-        return digest
+        return _digest([self.annotations, self.generator_url])
 
 
 class _Whole(msgspec.Struct, rename="camel", kw_only=True):

@@ -56,7 +56,7 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   incident_id = CASE WHEN excluded.was = '{PROMOTE}' THEN COALESCE(excluded.incident_id, alerts_alert.incident_id)
                 ELSE COALESCE(alerts_alert.incident_id, excluded.incident_id) END,
   {_NEWEST}
-RETURNING fingerprint, labels_hash, starts_at, was, status, incident_id"""
+RETURNING fingerprint, labels_hash, starts_at, was, status"""
 
 _POSTGRESQL = f"""
 WITH written AS (INSERT INTO alerts_alert ({_COLUMNS})
@@ -76,9 +76,10 @@ FROM json_each(%s) AS j WHERE true ORDER BY j.key
 {_ON_CONFLICT}"""
 
 # Only those that still are as they were when they were read; their number tells whether all are.
-_TOUCH = """
+_TOUCH = f"""
 WITH same AS (
-  SELECT id AS held FROM alerts_alert WHERE id = ANY(%s) AND %s::jsonb ->> id::text = status || ' ' || content_hash
+  SELECT id AS held FROM alerts_alert WHERE id {statements.AMONG_IDS}
+  AND %s::jsonb ->> id::text = status || ' ' || content_hash
   ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE
 )
 UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = greatest(last_seen_at, %s)
@@ -115,11 +116,10 @@ class Row(msgspec.Struct):
 
 
 class Written(NamedTuple):
-    """What the database made of a row: its status before ("" if it is new) and now, and its incident."""
+    """What the database made of a row that was there: its status before and now."""
 
     was: str
     status: str
-    incident_id: int | None
 
 
 def known(
@@ -131,8 +131,10 @@ def known(
     if not alerts:
         return found
     earliest = statements.moment(min(alert.starts_at for alert in alerts))
-    fingerprints = statements.any_of([alert.fingerprint for alert in alerts])
-    rows = statements.run(_KNOWN.format(among=statements.among()), [integration_id, fingerprints, earliest, earliest])
+    fingerprints = statements.document([alert.fingerprint for alert in alerts])
+    rows = statements.run(
+        _KNOWN.format(among=statements.among_words()), [integration_id, fingerprints, earliest, earliest]
+    )
     for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, *rest in rows:
         pk, incident_id, content_hash, seen_at = rest
         found[fingerprint, labels_hash].append(
@@ -155,11 +157,14 @@ def known(
 def close(overtaken: Collection[int]) -> int:
     """Resolve what another instance replaces; how many of these rows were firing still."""
     true = "true" if statements.is_postgresql() else "1"
-    return statements.count(_CLOSE.format(among=statements.among(), true=true), [statements.any_of(list(overtaken))])
+    return statements.count(
+        _CLOSE.format(among=statements.among_ids(), true=true), [statements.document(list(overtaken))]
+    )
 
 
 def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime) -> dict[Key, Written]:
-    """Insert or update all rows in one statement, in the order given; what became of each by its key.
+    """Insert or update all rows in one statement, in the order given; what became of those that were there, by their
+    keys. The others are as they were given.
 
     Raises IntegrityError where another delivery has opened the same fingerprint with another start meanwhile.
     """
@@ -172,19 +177,19 @@ def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: d
     else:
         sql, document = _SQLITE, statements.document([_as_sqlite_reads_it(row) for row in rows])
     seen = statements.moment(seen_at)
-    found = {
-        (fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status, incident_id)
-        for fingerprint, labels_hash, starts_at, was, status, incident_id in statements.run(
+    return {
+        (fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status)
+        for fingerprint, labels_hash, starts_at, was, status in statements.run(
             sql, [integration_id, group_id, seen, seen, document]
         )
+        if was
     }
-    return {row.key: found.get(row.key) or Written("", row.status, row.incident_id) for row in rows}
 
 
 def touch(instances: Collection[rules.Instance], group_id: int, *, seen_at: datetime) -> int:
     """These were delivered again, as they are known; how many of them still are so."""
     which = [
-        statements.any_of([i.id for i in instances if i.id is not None]),
+        statements.document([i.id for i in instances if i.id is not None]),
         statements.document({str(i.id): f"{i.status} {i.content_hash}" for i in instances}),
     ]
     how = [group_id, statements.moment(seen_at)]

@@ -37,7 +37,7 @@ def _answer(request: HttpRequest, counted: metrics.Delivery) -> HttpResponse:
     if request.method != "POST":
         return _not_post()
     try:
-        integration = integrations.by_authorization(request.headers.get("Authorization", ""))
+        integration = integrations.by_authorization(request.META.get("HTTP_AUTHORIZATION", ""))
         if integration is None:
             return _unknown()
         counted.integration = integration.slug

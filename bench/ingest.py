@@ -258,7 +258,7 @@ def _running(
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180  # on a busy machine, to migrate takes its time
         while not _answers(f"http://127.0.0.1:{port}{path}"):
             if process.poll() is not None or time.monotonic() > end:
                 sys.exit(f"{' '.join(command)} does not start:\n{log.read_text()}")

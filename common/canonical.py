@@ -22,11 +22,18 @@ def dumps(value: Any) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    if value is None or isinstance(value, str | int):
-        return True
-    if isinstance(value, dict):
-        for key, held in value.items():
-            if not (isinstance(key, str) and key.isascii() and (type(held) is str or _is_plain(held))):
-                return False
-        return True
-    return type(value) is list and all(map(_is_plain, value))
+    rest = [value]
+    while rest:
+        value = rest.pop()
+        kind = type(value)
+        if kind is dict:
+            for key, held in value.items():
+                if not (isinstance(key, str) and key.isascii()):
+                    return False
+                if type(held) is not str:
+                    rest.append(held)
+        elif kind is list:
+            rest += value
+        elif value is not None and not isinstance(value, str | int):
+            return False
+    return True

@@ -1,5 +1,6 @@
 """Django as a WSGI application: what the bridge runs in its threads, and granian on nodes that only take webhooks."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -10,3 +11,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 # Every page is imported now: the first request of each process waits for none, and a broken one is seen at the start.
 _ = get_resolver().url_patterns
+# What is there now stays for good: the collector need not walk through it again and again.
+gc.freeze()

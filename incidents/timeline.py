@@ -73,7 +73,7 @@ _MOVE_AND_INSERT = f"""
 WITH moved AS (
   UPDATE incidents_incident SET last_seq = (%s::jsonb ->> id::text)::int, last_hash = %s::jsonb ->> id::text,
          last_entry_at = %s
-  WHERE id = ANY(%s)
+  WHERE id {statements.AMONG_IDS}
 )
 INSERT INTO incidents_entry ({_NAMES})
 SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb)
@@ -163,10 +163,10 @@ def lock(incidents: Collection[int]) -> dict[int, Incident]:
     place, their status and their heads; what else they are asked for costs a statement."""
     if not incidents:
         return {}
-    sql = f"SELECT {', '.join(_LOCKED)} FROM incidents_incident WHERE id {statements.among()} ORDER BY id"
+    sql = f"SELECT {', '.join(_LOCKED)} FROM incidents_incident WHERE id {statements.among_ids()} ORDER BY id"
     if statements.is_postgresql():
         sql += " FOR NO KEY UPDATE"
-    rows = statements.run(sql, [statements.any_of(list(incidents))])
+    rows = statements.run(sql, [statements.document(list(incidents))])
     moments = [n for n, name in enumerate(_LOCKED) if name.endswith("_at")]
     found = {}
     for row in rows:
@@ -324,7 +324,7 @@ def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -
         statements.document({str(incident.pk): incident.last_seq for incident in moved}),
         statements.document({str(incident.pk): incident.last_hash for incident in moved}),
         statements.moment(now),
-        statements.any_of([incident.pk for incident in moved]),
+        statements.document([incident.pk for incident in moved]),
     ]
     if statements.is_postgresql():
         rows = statements.run(_MOVE_AND_INSERT, [*heads, entries])
