@@ -168,6 +168,26 @@ def test_a_translation_has_the_places_of_its_message(code: str, domain: str) -> 
     assert wrong == []
 
 
+@pytest.mark.parametrize(("code", "domain"), CATALOGUES)
+def test_every_message_is_translated_and_none_by_a_guess(code: str, domain: str) -> None:
+    assert [entry.msgid for entry in catalogue(code, domain) if not entry.translated()] == []
+
+
+@pytest.mark.parametrize(("code", "domain"), CATALOGUES)
+def test_a_translation_has_the_markup_of_its_message(code: str, domain: str) -> None:
+    def markup(text: str) -> list[str]:
+        return sorted(re.findall(r"</?\w[^>]*>", text))
+
+    wrong = [
+        entry.msgid
+        for entry in catalogue(code, domain).translated_entries()
+        for words in (list(entry.msgstr_plural.values()) or [entry.msgstr])
+        if markup(words) not in (markup(entry.msgid), markup(entry.msgid_plural or entry.msgid))
+    ]
+
+    assert wrong == []
+
+
 def test_every_name_by_which_code_calls_gettext_is_one_that_is_looked_for() -> None:
     called = {
         name
