@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +14,7 @@ from django import forms, template
 from django.conf import settings
 from django.contrib.messages.storage.base import Message
 from django.forms.boundfield import BoundWidget
+from django.template.base import FilterExpression
 from django.templatetags.static import static
 from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
@@ -51,26 +53,34 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 class Once(template.Node):
-    """What `{% once %}` holds, as it was rendered for the first who read this language."""
+    """What `{% once %}` holds, as it was rendered for the first who read this language, with these values."""
 
-    def __init__(self, inside: template.NodeList) -> None:
+    KEPT = 256  # of different values
+
+    def __init__(self, inside: template.NodeList, values: Sequence[FilterExpression]) -> None:
         self._inside = inside
-        self._rendered: dict[str | None, SafeString] = {}
+        self._values = values
+        self._rendered: dict[tuple[object, ...], SafeString] = {}
 
     def render(self, context: template.Context) -> SafeString:
-        language = get_language()
-        if language not in self._rendered:
-            self._rendered[language] = self._inside.render(context)
-        return self._rendered[language]
+        key = (get_language(), *(value.resolve(context, ignore_failures=True) for value in self._values))
+        rendered = self._rendered.get(key)
+        if rendered is None:
+            if len(self._rendered) >= self.KEPT:
+                self._rendered.clear()
+            rendered = self._rendered[key] = self._inside.render(context)
+        return rendered
 
 
 @register.tag
 def once(parser: template.base.Parser, token: template.base.Token) -> Once:
     """`{% once %}...{% endonce %}`: the same on every page for everybody who reads a language, so rendered once in each
-    process. Nothing in it may depend on the request, the reader or the page."""
+    process. Nothing in it may depend on the request, the reader or the page, but for the values that are named, as in
+    `{% once section %}`: it is rendered once for each of those."""
+    values = [parser.compile_filter(word) for word in token.split_contents()[1:]]
     inside = parser.parse(("endonce",))
     parser.delete_first_token()
-    return Once(inside)
+    return Once(inside, values)
 
 
 @register.simple_tag

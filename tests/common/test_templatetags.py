@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from django import forms
 from django.template import Context, Template
+from django.utils import translation
 
 from common.templatetags import burnline
 
@@ -176,3 +177,28 @@ def test_burn_rates_and_events_are_unknown_rather_than_zero() -> None:
     assert shown == ["0×", "1×", "14.4×", "1,000×", "0.78×", "<0.01×"]
     assert [burnline.events(Fraction(count)) for count in ("0", "2.5", "1840.4")] == ["0", "2.5", "1,840"]
     assert "unknown" in burnline.rate(None) and "unknown" in burnline.events(None)
+
+
+def test_what_is_rendered_once_is_rendered_again_for_another_value_or_language() -> None:
+    inside = "{% translate 'Open' %} {{ section }} {{ n }} {{ beside }}"
+    page = Template("{% load burnline i18n %}{% once section n %}" + inside + "{% endonce %}")
+
+    def shown(**values: object) -> str:
+        return page.render(Context(values))
+
+    first = shown(section="alerts", n=1, beside="first")
+    assert shown(section="alerts", n=1, beside="second") == first == "Open alerts 1 first"
+    assert shown(section="alerts", n=2, beside="third") == "Open alerts 2 third"
+    assert shown(section="slos", n=1, beside="fourth") == "Open slos 1 fourth"
+    with translation.override("de"):
+        assert shown(section="alerts", n=1, beside="fifth") == "Offen alerts 1 fifth"
+
+
+def test_what_is_rendered_once_is_kept_for_a_bounded_number_of_values() -> None:
+    page = Template("{% load burnline %}{% once n %}{{ n }}{% endonce %}")
+
+    for n in range(3 * burnline.Once.KEPT):
+        assert page.render(Context({"n": n})) == str(n)
+
+    [node] = page.nodelist.get_nodes_by_type(burnline.Once)
+    assert len(node._rendered) <= burnline.Once.KEPT
