@@ -133,6 +133,8 @@ class Incident(models.Model):
             ),
             # lists by the moment of opening
             models.Index(fields=["created_at", "id"], name="incident_opened"),
+            # those of a service, by the moment of opening, whatever the number of all others
+            models.Index(fields=["service", "created_at", "id"], name="incident_of_service"),
             # what may owe a postmortem, by the moment of its resolution
             models.Index(
                 fields=["resolved_at"],
