@@ -201,4 +201,5 @@ def test_what_is_rendered_once_is_kept_for_a_bounded_number_of_values() -> None:
         assert page.render(Context({"n": n})) == str(n)
 
     [node] = page.nodelist.get_nodes_by_type(burnline.Once)
+    assert isinstance(node, burnline.Once)
     assert len(node._rendered) <= burnline.Once.KEPT
