@@ -49,6 +49,13 @@ def test_it_is_drawn_in_both_schemes_with_the_source_of_each_part(admin: User, s
     assert '<span class="sev sev2">SEV2</span>' in shown
 
 
+def test_the_head_of_a_page_is_shown_without_a_second_heading_of_the_first_level(admin: User) -> None:
+    text = page(admin, "/styleguide/")
+
+    assert text.count("<h1") == 1
+    assert '<p class="title">' in text
+
+
 def test_what_it_offers_to_undo_is_undone_by_the_button(admin: User) -> None:
     client = signed_in(admin)
 
