@@ -44,7 +44,7 @@ prove: ## kill, stop and flood what runs, at full size, on both databases: write
 bench: ## measure what is promised, on both databases: writes bench/results.json; ARGS="ingest --on postgresql" for some of it
 	$(LAUNCH) bench $(ARGS)
 
-screenshots: ## walk the main path in a real browser, and photograph its steps into docs/screenshots
+screenshots: ## photograph the steps of the main path, and every page, in a real browser, into docs/screenshots
 	$(LAUNCH) screenshots
 
 check: ## lint, format, templates, types, import rules, migrations, deployment settings

@@ -114,13 +114,15 @@ def bench(*words: str) -> None:
 
 
 def screenshots() -> None:
-    """The main path, photographed into docs/screenshots."""
+    """The main path's steps and every page, photographed into docs/screenshots; what is no longer made leaves it."""
     install(DEV_LOCK)
     folder = os.path.join(ROOT, "docs", "screenshots")
-    os.makedirs(folder, exist_ok=True)
-    with settings_of_tests() as env:
-        words = ["-m", "e2e", "-k", "an_alert_becomes", "tests/e2e/test_whole_path.py"]
-        succeed([PYTHON, "-m", "pytest", "-q", *words], {**env, "BURNLINE_SCREENSHOTS": folder})
+    with settings_of_tests() as env, tempfile.TemporaryDirectory(prefix="burnline-screenshots-") as made:
+        words = ["-m", "e2e", "-k", "an_alert_becomes or is_photographed"]
+        words += ["tests/e2e/test_whole_path.py", "tests/e2e/test_pictures.py"]
+        succeed([PYTHON, "-m", "pytest", "-q", *words], {**env, "BURNLINE_SCREENSHOTS": made})
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made, folder)
 
 
 def check() -> None:

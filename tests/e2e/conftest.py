@@ -41,6 +41,7 @@ def browser() -> Iterator[Browser]:
                 "--no-sandbox",
                 "--disable-gpu",
                 "--disable-quic",
+                "--disable-lcd-text",
                 "--no-first-run",
                 "--disable-background-networking",
             ],

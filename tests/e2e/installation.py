@@ -60,7 +60,7 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
-        wait_for(lambda: "Ctrl-C stops everything" in self.log, 40, lambda: self.log)
+        wait_for(lambda: "Ctrl-C stops everything" in self.log, 120, lambda: self.log)
 
     def stop(self) -> None:
         if self._process is not None:

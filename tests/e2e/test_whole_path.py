@@ -133,12 +133,6 @@ def test_an_alert_becomes_an_incident_is_handled_and_ends_as_a_postmortem(
     expect(page.locator("strong", has_text="every").first).to_be_visible()
     photograph(page, "6-written")
 
-    page.goto(f"{burnline.url}/postmortems/{number}/")
-    photograph_in_every_light(page, "postmortem")
-    page.goto(f"{burnline.url}/slos/fraud-accuracy/")
-    photograph_in_every_light(page, "slo")
-    page.goto(f"{burnline.url}/incidents/?tab=all")
-    photograph_in_every_light(page, "incidents")
     page.goto(f"{burnline.url}/incidents/{number}/")
     write_a_note(page, HOSTILE)
     page.goto(f"{burnline.url}/postmortems/{number}/")
