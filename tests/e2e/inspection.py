@@ -12,8 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMess
 HERE = Path(__file__).parent
 AXE = (HERE / "vendor" / "axe-core" / "axe.min.js").read_text()
 ASKED_WITHIN = (HERE / "inspection.js").read_text()
-DESK = {"viewport": {"width": 1280, "height": 900}}
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 1}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 900}}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 1,
+}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 # What people point at and step to, and the rows and cards around it, which may change under a pointer too.

@@ -81,8 +81,10 @@ def opened(house: House, pages: dict[str, Visit], browser: Browser, width: int) 
 
 
 def photograph(page: Page, path: Path) -> None:
-    width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
-    shown = FloatRect(x=0, y=0, width=width, height=min(height, HIGHEST))
+    """What a phone shows at once, for there a bar lies at the foot; on a desk what is further down too."""
+    width, seen, all_of_it = page.evaluate("[innerWidth, innerHeight, document.documentElement.scrollHeight]")
+    height = seen if width < DESK["viewport"]["width"] else min(all_of_it, HIGHEST)
+    shown = FloatRect(x=0, y=0, width=width, height=height)
     page.screenshot(path=path, full_page=True, clip=shown, animations="disabled", timeout=60_000)
 
 
@@ -93,7 +95,7 @@ def index(pages: dict[str, Visit]) -> str:
         "# Every page",
         "",
         "Made by `make screenshots`, of a house where much has happened, long names among it. Each page on a desk",
-        f"and on a phone, light and dark; of long ones the first {HIGHEST} pixels. 1-list to 6-written, and",
+        f"and on a phone, light and dark; on a desk {HIGHEST} pixels at most. 1-list to 6-written, and",
         "incident-, are of the main path that the product's README tells.",
         "",
         "| page | " + " | ".join(f"{width}, {scheme}" for width, scheme in views) + " |",

@@ -205,7 +205,7 @@ def add_a_data_scientist(page: Page, burnline: Installation) -> None:
     page.locator("input[name=email]").fill(email)
     page.locator("select[name=discipline]").select_option(label="Data science")
     page.get_by_label("Platform").select_option(label="Responder")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Invite").click()
     page.goto(f"{burnline.url}/settings/people/")
     expect(page.get_by_text(name).first).to_be_visible()
 
