@@ -58,7 +58,8 @@ INCLUDED = {"read": {"read"}, "write": {"read", "write"}, "admin": {"read", "wri
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody at the door: by session for pages, by token for REST. Level 0 is nobody that we know."""
+    """Somebody at the door: by session for pages, by token for REST, and with the token alone for both where there is
+    no `user`, since a token opens no page. Level 0 is nobody that we know."""
 
     level: int
     user: User | None = None
@@ -84,7 +85,7 @@ class Caller:
         headers = {}
         if self.user is not None and not route.is_rest and "_auth_user_id" not in self.client.session:
             self.client.force_login(self.user)
-        if self.secret and route.is_rest:
+        if self.secret and (route.is_rest or self.user is None):
             headers["Authorization"] = f"Bearer {self.secret}"
         sent = {"data": b"{}", "content_type": "application/json"} if route.is_rest and method != "GET" else {}
         answer = self.client.generic(method, route.path, headers=headers, **sent)  # type: ignore[arg-type]
@@ -127,6 +128,8 @@ def caller(request: pytest.FixtureRequest, payments: Team, search: Team) -> Call
             return by_token(make.user("Admin", is_admin=True), 4, "write")
         case "responder's write token":
             return by_token(make.user("Alice", {payments: "responder"}), 2, "write")
+        case "admin's token and no session":
+            return Caller(4, secret=make.token(make.user("Admin", is_admin=True), EVERYTHING)[1])
         case "revoked token":
             token, secret = make.token(make.user("Admin", is_admin=True), EVERYTHING)
             tokens.revoke(token, by=make.SYSTEM, now=NOW)
@@ -146,7 +149,7 @@ def caller(request: pytest.FixtureRequest, payments: Team, search: Team) -> Call
     [
         *("anonymous", "somebody without a team", "viewer", "responder", "responder of another team", "manager"),
         *("manager of another team", "admin", "admin's read token", "admin's write token", "responder's write token"),
-        *("revoked token", "deactivated admin", "integration token"),
+        *("admin's token and no session", "revoked token", "deactivated admin", "integration token"),
     ],
     indirect=True,
 )
