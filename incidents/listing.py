@@ -17,6 +17,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import Form
 from django.http import Http404, QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -178,6 +179,10 @@ class Row:
 
     def __str__(self) -> str:
         return f"INC-{self.number}"
+
+    @property
+    def url(self) -> str:
+        return reverse("incident-detail", args=[self.number])
 
     @property
     def is_open(self) -> bool:
