@@ -14,11 +14,17 @@ register = template.Library()
 
 @register.simple_tag
 def uses_of_words(kind: str) -> dict[int, str]:
-    """By id of the word: how many people are trained in it, or in how many incidents it was held. One statement."""
+    """By id of the word: how many people are trained in it, or in how many incidents it was held,
+    of those that everybody may see. One statement."""
     if kind == "discipline":
         people = User.objects.exclude(discipline=None).order_by().values_list("discipline").annotate(n=Count("pk"))
         return {pk: ngettext("%(n)d person", "%(n)d people", n) % {"n": n} for pk, n in people}
-    held = RoleAssignment.objects.order_by().values_list("role").annotate(n=Count("incident", distinct=True))
+    held = (
+        RoleAssignment.objects.filter(incident__is_private=False)
+        .order_by()
+        .values_list("role")
+        .annotate(n=Count("incident", distinct=True))
+    )
     return {pk: ngettext("in %(n)d incident", "in %(n)d incidents", n) % {"n": n} for pk, n in held}
 
 
