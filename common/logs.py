@@ -26,6 +26,7 @@ from common.text import storable_json
 ECS: Final = "8.11.0"
 LONGEST_MESSAGE = 8_000  # characters
 LONGEST_TRACE = 32_000
+_LARGEST = 2**63  # of whole numbers, the first that a reader of JSON need not take
 
 Event = MutableMapping[str, Any]
 
@@ -153,7 +154,7 @@ def _error(exc_info: Any) -> Mapping[str, str]:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, int | float):
+    if value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGEST):
         return value
     return without_secrets(str(value)[:LONGEST_MESSAGE])
 

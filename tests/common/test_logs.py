@@ -149,6 +149,14 @@ def test_half_a_character_spoils_no_line() -> None:
     assert "half ?" in logs.text_lines().format(record)
 
 
+def test_a_number_of_any_size_spoils_no_line(client: Client, alice: User, written: Lines) -> None:
+    client.force_login(alice)
+    client.get(f"/incidents/{10**30}/")
+
+    (line,) = [line for line in written() if line.get("url.path") == f"/incidents/{10**30}/"]
+    assert line["labels.incident"] == str(10**30)
+
+
 # Secrets
 
 
