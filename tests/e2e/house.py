@@ -20,12 +20,16 @@ class House:
 
     def open(self) -> None:
         self._server.start()
-        self._learn(self._told(is_empty=True))
+        self._learn(self._told("past.tell(is_empty=True)"))
 
     def furnish(self) -> None:
         """Let weeks of incidents have happened in it."""
-        self._learn(self._told(is_empty=False))
+        self._learn(self._told("past.tell(is_empty=False)"))
         self.is_furnished = True
+
+    def plant(self) -> None:
+        """Let somebody have written into it who means harm."""
+        self._learn(self._told("planted.tell()"))
 
     def close(self) -> None:
         self._server.stop()
@@ -34,9 +38,9 @@ class House:
         self.readers = told["readers"]
         self.unlinked = [path for paths in told["paths"].values() for path in paths]
 
-    def _told(self, *, is_empty: bool) -> dict[str, Any]:
-        """What tests/e2e/past.py says, run in its environment."""
-        said = f"from tests.e2e import past; past.tell(is_empty={is_empty})"
+    def _told(self, by: str) -> dict[str, Any]:
+        """What tests/e2e/past.py or planted.py says, run in its environment."""
+        said = f"from tests.e2e import past, planted; {by}"
         ran = subprocess.run(
             [sys.executable, "manage.py", "shell", "-v", "0", "-c", said],
             cwd=ROOT,

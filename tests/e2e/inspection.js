@@ -25,6 +25,23 @@ globalThis.inspection = {
     return found;
   },
 
+  // What a text has become that should have stayed text: every one that is planted carries the mark.
+  escaped(mark) {
+    const found = [];
+    const ours = new RegExp(`^${location.origin}/`);
+    const banned = "iframe, frame, object, embed, applet, base, style, math, video, audio, marquee, foreignObject, animate, set, meta[http-equiv]";
+    const shown = (element) => element.outerHTML.slice(0, 120);
+    for (const element of document.querySelectorAll(`[${mark}], ${banned}`)) found.push(shown(element));
+    for (const element of document.querySelectorAll("script[src], img[src]:not(.qr), source[src], link[href]"))
+      if (!ours.test(element.src || element.href)) found.push(shown(element));
+    for (const element of document.querySelectorAll("form, [formaction]"))
+      for (const at of [element.getAttribute("action"), element.getAttribute("formaction")])
+        if (at && !ours.test(new URL(at, location.href).href)) found.push(shown(element));
+    for (const element of document.querySelectorAll("a, area"))
+      if (element.href && !/^(https?|mailto|otpauth):/.test(element.href?.baseVal ?? element.href)) found.push(shown(element));
+    return found;
+  },
+
   wide() {
     const root = document.documentElement;
     if (root.scrollWidth <= root.clientWidth) return [];
