@@ -89,7 +89,7 @@ def test_who_is_asked_answers_by_the_link_on_a_phone_without_script_or_sign_in(
     page.goto(link)
     expect(page.get_by_role("heading", name="Checkout fails for one card in three")).to_be_visible()
     assert state(rest, number) == "asked"
-    page.get_by_role("button", name="I'm in").click()
+    page.get_by_role("button", name="Acknowledge").click()
 
     expect(page.get_by_text("You are in since")).to_be_visible()
     assert state(rest, number) == "joined"
