@@ -184,8 +184,8 @@ def test_every_walk_from_one_operation_to_the_next_is_answered_as_it_says(known:
 
     Walk.run(
         settings=settings(
-            max_examples=EXAMPLES or 4,
-            stateful_step_count=20 if EXAMPLES else 6,
+            max_examples=EXAMPLES or 15,
+            stateful_step_count=20 if EXAMPLES else 10,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
