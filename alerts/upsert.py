@@ -20,11 +20,22 @@ Identity = tuple[str, str]  # fingerprint and hash of the labels
 Key = tuple[str, str, datetime]  # of one instance: its identity and its start
 
 # The instances that can matter: those open, those that start or end after the earliest start now delivered.
-_KNOWN = """
-SELECT fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional_since, id, incident_id,
-       content_hash, last_seen_at
-FROM alerts_alert
-WHERE integration_id = %s AND fingerprint {among} AND (status = 'firing' OR starts_at >= %s OR ends_at > %s)"""
+_READ = (
+    "fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional_since, id, incident_id, "
+    "content_hash, last_seen_at"
+)
+_MATTERS = "(status = 'firing' OR starts_at >= %s OR ends_at > %s)"
+# For each fingerprint by itself (OFFSET keeps it so): a planner that knows nothing yet of a young table would go
+# through all alerts of the integration.
+_KNOWN = f"""
+SELECT found.* FROM (SELECT %s::bigint AS i, value AS f FROM jsonb_array_elements_text(%s::jsonb)) AS sent,
+  LATERAL (
+    SELECT {_READ} FROM alerts_alert
+    WHERE integration_id = sent.i AND fingerprint = sent.f AND {_MATTERS} OFFSET 0
+  ) AS found"""
+_KNOWN_ON_SQLITE = f"""
+SELECT {_READ} FROM alerts_alert
+WHERE integration_id = %s AND fingerprint IN (SELECT value FROM json_each(%s)) AND {_MATTERS}"""
 
 _CLOSE = """
 UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}
@@ -131,10 +142,9 @@ def known(integration_id: int, alerts: Sequence[payload.Alert], *, is_late: bool
     if not alerts:
         return dict
     earliest = statements.moment(min(alert.starts_at for alert in alerts))
-    fingerprints = statements.document([alert.fingerprint for alert in alerts])
-    sent = statements.send(
-        _KNOWN.format(among=statements.among_words()), [integration_id, fingerprints, earliest, earliest]
-    )
+    fingerprints = statements.document(list({alert.fingerprint for alert in alerts}))
+    sql = _KNOWN if statements.is_postgresql() else _KNOWN_ON_SQLITE
+    sent = statements.send(sql, [integration_id, fingerprints, earliest, earliest])
     return lambda: _read(sent.rows(), is_late)
 
 

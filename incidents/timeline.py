@@ -73,7 +73,7 @@ _MOVE_AND_INSERT = f"""
 WITH moved AS (
   UPDATE incidents_incident SET last_seq = (%s::jsonb ->> id::text)::int, last_hash = %s::jsonb ->> id::text,
          last_entry_at = %s
-  WHERE id {statements.AMONG_IDS}
+  WHERE id {{among}}
 )
 INSERT INTO incidents_entry ({_NAMES})
 SELECT {_NAMES} FROM jsonb_to_recordset(%s::jsonb)
@@ -86,7 +86,7 @@ RETURNING id, incident_id, seq"""
 _MOVE_ON_SQLITE = """
 UPDATE incidents_incident SET last_seq = json_extract(%s, '$.' || id), last_hash = json_extract(%s, '$.' || id),
        last_entry_at = %s
-WHERE id IN (SELECT value FROM json_each(%s))"""
+WHERE id {among}"""
 
 # What `lock` reads of an incident, in the order of the model.
 _LOCKED = (
@@ -164,10 +164,11 @@ def lock(incidents: Collection[int]) -> dict[int, Incident]:
     place, their status and their heads; what else they are asked for costs a statement."""
     if not incidents:
         return {}
-    sql = f"SELECT {', '.join(_LOCKED)} FROM incidents_incident WHERE id {statements.among_ids()} ORDER BY id"
+    among, ids = statements.among(incidents)
+    sql = f"SELECT {', '.join(_LOCKED)} FROM incidents_incident WHERE id {among} ORDER BY id"
     if statements.is_postgresql():
         sql += " FOR NO KEY UPDATE"
-    rows = statements.run(sql, [statements.document(list(incidents))])
+    rows = statements.run(sql, [ids])
     moments = [n for n, name in enumerate(_LOCKED) if name.endswith("_at")]
     found = {}
     for row in rows:
@@ -321,17 +322,18 @@ def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -
     """Insert the entries, and move the heads of these incidents to where they are in memory. Its rows are the id,
     incident and seq of each entry."""
     entries = statements.document([_as_sent(line) for line in lines])
+    among, ids = statements.among([incident.pk for incident in moved])
     heads = [
         statements.document({str(incident.pk): incident.last_seq for incident in moved}),
         statements.document({str(incident.pk): incident.last_hash for incident in moved}),
         statements.moment(now),
-        statements.document([incident.pk for incident in moved]),
+        ids,
     ]
     if statements.is_postgresql():
-        return statements.send(_MOVE_AND_INSERT, [*heads, entries])
+        return statements.send(_MOVE_AND_INSERT.format(among=among), [*heads, entries])
     sent = statements.send(_INSERT_ON_SQLITE, [entries])
     if moved:
-        statements.send(_MOVE_ON_SQLITE, heads)
+        statements.send(_MOVE_ON_SQLITE.format(among=among), heads)
     return sent
 
 

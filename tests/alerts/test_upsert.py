@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from alerts import upsert
@@ -65,3 +65,22 @@ def test_a_fingerprint_fires_once_at_a_time(group: Group) -> None:
 
     write(group, "resolved", END)
     assert write(group, "firing", starts_at=END) is None
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="its planner knows how many rows there are")
+def test_alerts_are_found_by_their_fingerprint_also_where_nothing_is_known_of_the_table(group: Group) -> None:
+    """A plan that is kept is made while the table is empty, and nobody makes another until it has been analysed."""
+    sql = upsert._KNOWN
+    for n in range(1, 5):
+        sql = sql.replace("%s", f"${n}", 1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE known AS {sql}")
+        cursor.execute("EXPLAIN EXECUTE known (1, '[]', now(), now())")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("DEALLOCATE known")
+
+    conditions = [line for line in plan.splitlines() if "Index Cond" in line]
+    assert len(conditions) == 1, plan
+    assert "integration_id" in conditions[0], plan
+    assert "fingerprint" in conditions[0], plan
