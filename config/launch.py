@@ -83,7 +83,7 @@ def test(*words: str) -> None:
     """The suite on SQLite, on all cores."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        succeed([PYTHON, "-m", "pytest", "-n", "auto", "-m", "not e2e", *words], env)
+        succeed([PYTHON, "-m", "pytest", *side_by_side(), "-m", "not e2e", *words], env)
 
 
 def test_all(*words: str) -> None:
@@ -91,9 +91,15 @@ def test_all(*words: str) -> None:
     install(DEV_LOCK)
     with settings_of_tests() as env:
         on_clusters = [PYTHON, "-m", "tests.clusters", PYTHON, "-m", "pytest"]
-        succeed([*on_clusters, "-n", "auto", "-m", "not e2e", *words], env)
+        succeed([*on_clusters, *side_by_side(), "-m", "not e2e", *words], env)
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
+
+
+def side_by_side() -> "list[str]":
+    """More workers than cores, since many tests wait for something, and who is done first takes over from the others."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return ["-n", str(cores + (cores + 1) // 2), "--dist", "worksteal"]
 
 
 def prove(*words: str) -> None:

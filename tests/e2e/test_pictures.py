@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FloatRect, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.e2e import crawl
 from tests.e2e.crawl import Crawl, Visit
@@ -81,11 +81,12 @@ def opened(house: House, pages: dict[str, Visit], browser: Browser, width: int) 
 
 
 def photograph(page: Page, path: Path) -> None:
-    """What a phone shows at once, for there a bar lies at the foot; on a desk what is further down too."""
+    """What a phone shows at once, for there a bar lies at the foot; on a desk, of a higher screen, what is further down
+    too."""
     width, seen, all_of_it = page.evaluate("[innerWidth, innerHeight, document.documentElement.scrollHeight]")
-    height = seen if width < DESK["viewport"]["width"] else min(all_of_it, HIGHEST)
-    shown = FloatRect(x=0, y=0, width=width, height=height)
-    page.screenshot(path=path, full_page=True, clip=shown, animations="disabled", timeout=60_000)
+    if width == DESK["viewport"]["width"]:
+        page.set_viewport_size({"width": width, "height": max(seen, min(all_of_it, HIGHEST))})
+    page.screenshot(path=path, animations="disabled", timeout=60_000)
 
 
 def index(pages: dict[str, Visit]) -> str:
