@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import namedtuple
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from uuid import UUID
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import connection
 from django.db.models import Field, Model, Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -72,6 +74,27 @@ def page(queryset: QuerySet[Row], ordering: Sequence[str], cursor: str | None, s
     more = len(rows) > size
     rows = rows[:size][::-1]
     return Page(rows, _cursor("n", order, rows[-1]), _cursor("p", order, rows[0]) if more else None)
+
+
+class First:
+    """The first page of a list of columns, whose statement is built once: that takes longer than to run it. `columns`
+    are those of its `values_list`."""
+
+    def __init__(self, queryset: QuerySet[Any, Any], columns: Sequence[str], ordering: Sequence[str]) -> None:
+        self._order = _total(queryset, ordering)
+        ordered = queryset.order_by(*self._order)[: SIZE + 1]
+        self._compiler = ordered.query.get_compiler(connection=connection)
+        self._sql, self.parameters = self._compiler.as_sql()
+        self._row = namedtuple("Row", columns)  # type: ignore[misc]
+
+    def page(self, parameters: Sequence[Any]) -> Page[Any]:
+        """With the statement's own parameters, or others of the same kind."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql, parameters)
+            found = self._compiler.results_iter(results=[cursor.fetchall()])
+        rows: list[Any] = [self._row(*row) for row in found]
+        shown = rows[:SIZE]
+        return Page(shown, _cursor("n", self._order, shown[-1]) if len(rows) > SIZE else None, None)
 
 
 class ApiPagination(BasePagination):

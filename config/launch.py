@@ -97,7 +97,7 @@ def test_all(*words: str) -> None:
 
 
 def side_by_side() -> "list[str]":
-    """More workers than cores, since many tests wait for something, and who is done first takes over from the others."""
+    """More workers than cores, since many tests wait for something; who is done first takes over from the others."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return ["-n", str(cores + (cores + 1) // 2), "--dist", "worksteal"]
 

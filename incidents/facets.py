@@ -11,7 +11,7 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from incidents.models import Incident
 
-BOUND = 1000  # what is over is counted up to here
+BOUND = 250  # what is over is counted up to here: each is read from another place of the disk
 LABELS = 20  # the most frequent
 
 # Name of the facet -> the column of its values.
@@ -49,7 +49,7 @@ class Counts:
     mine: int
     shown: int
     is_bounded: bool
-    by_facet: Mapping[str, Sequence[Count]]
+    by_facet: Mapping[str, tuple[Count, ...]]
     beside: Mapping[str, Sequence[tuple[str, str, int]]]  # what was asked for along with them
 
 
@@ -107,7 +107,12 @@ def count(counting: Statement, parameters: Sequence[Any]) -> Counts:
         else:
             by_facet[part].append(Count(value, name, number))
     is_bounded = counting.is_bounded and totals["shown"] > BOUND
-    return Counts(**totals, is_bounded=is_bounded, by_facet=by_facet, beside=beside)
+    return Counts(
+        **totals,
+        is_bounded=is_bounded,
+        by_facet={name: tuple(counted) for name, counted in by_facet.items()},
+        beside=beside,
+    )
 
 
 def _compiled(incidents: QuerySet[Incident], mine: Q, chosen: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:

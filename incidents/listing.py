@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -50,9 +50,10 @@ _LABELS = {str(value): label for value, label in (*Incident.Status.choices, *Inc
 # What is asked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
-    """The filters of an address, each checked; and the addresses that have one more or one less."""
+    """The filters of an address, each checked; and the addresses that have one more or one less. Those are equal that
+    say the same."""
 
     tab: str
     given: Mapping[str, Sequence[str]]  # name of the filter -> its values, as they stand in the address
@@ -66,7 +67,13 @@ class Asked:
                 incidents = one.filter(incidents, self.values[name])
         return incidents
 
-    @property
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Asked) and self.query == other.query
+
+    def __hash__(self) -> int:
+        return hash(self.query)
+
+    @cached_property
     def query(self) -> str:
         """What the address says behind its question mark, in one order: the same list has the same words."""
         return self._address(self.given)
@@ -246,8 +253,7 @@ def page(actor: Actor, wanted: Asked, cursor: str | None, now: datetime) -> List
     """A page of the list, and what it could be narrowed by: two statements, and three more where `impact.worst_of`
     does not know what one of its incidents burned."""
     counts = _counts(actor, wanted)
-    found = listed(actor, wanted)
-    shown = keyset.page(_columns(found), filters.ORDERS[_ordering(wanted.tab)], cursor)  # after what it is a version of
+    shown = _shown(actor, wanted, cursor)  # after what it is a version of
     views = [View(pk, name, query, query == wanted.query) for query, name, pk in counts.beside["views"]]
     views.sort(key=lambda view: (view.name.casefold(), view.id))
     version = stream.version_of(counts.beside["version"])
@@ -256,14 +262,36 @@ def page(actor: Actor, wanted: Asked, cursor: str | None, now: datetime) -> List
 
 def _counts(actor: Actor, wanted: Asked) -> facets.Counts:
     assert actor.user is not None, "pages are for people"
-    # A moment without an offset means another one in another reader's zone.
-    build = _statement.__wrapped__ if wanted.given.keys() & {"opened_after", "opened_before"} else _statement
+    build = _statement if _is_the_same_for_all(wanted) else _statement.__wrapped__
     counting = build(wanted.tab, wanted.query, is_admin=actor.user.is_admin)
-    parameters = [actor.user.pk if each == _READER else each for each in counting.parameters]
-    return facets.count(counting, parameters)
+    return facets.count(counting, _read_by(actor.user, counting.parameters))
+
+
+def _shown(actor: Actor, wanted: Asked, cursor: str | None) -> keyset.Page[Any]:
+    assert actor.user is not None, "pages are for people"
+    if cursor or not _is_the_same_for_all(wanted):
+        return keyset.page(_columns(listed(actor, wanted)), filters.ORDERS[_ordering(wanted.tab)], cursor)
+    first = _first(wanted.tab, wanted.query, is_admin=actor.user.is_admin)
+    return first.page(_read_by(actor.user, first.parameters))
 
 
 _READER = -(2**40)  # stands for whoever reads, in a statement that is built once
+
+
+def _read_by(reader: User, parameters: Sequence[Any]) -> list[Any]:
+    return [reader.pk if each == _READER else each for each in parameters]
+
+
+def _is_the_same_for_all(wanted: Asked) -> bool:
+    """A moment without an offset means another one in another reader's zone."""
+    return not wanted.given.keys() & {"opened_after", "opened_before"}
+
+
+@lru_cache(maxsize=128)
+def _first(tab: str, query: str, *, is_admin: bool) -> keyset.First:
+    reader = person(User(pk=_READER, is_admin=is_admin))
+    found = _columns(listed(reader, asked(tab, QueryDict(query))))
+    return keyset.First(found, _COLUMNS, filters.ORDERS[_ordering(tab)])
 
 
 @lru_cache(maxsize=128)

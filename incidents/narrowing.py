@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote_plus
 
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from common import language
 from common.text import shortened
@@ -100,7 +101,12 @@ def chips(wanted: Asked, counts: facets.Counts) -> list[Chip]:
 def menu(wanted: Asked, counts: facets.Counts) -> list[Facet]:
     """Every facet with its values, the most frequent first; our own words in their own order, with those of none."""
     return [
-        Facet(str(title), _options(name, wanted, counts), name in _CHOICES, name in wanted.given)
+        Facet(
+            str(title),
+            _options(name, wanted, counts.by_facet[name], counts.is_bounded, get_language()),
+            name in _CHOICES,
+            name in wanted.given,
+        )
         for name, title in _TITLES.items()
     ]
 
@@ -124,23 +130,26 @@ def sentence(wanted: Asked, counts: facets.Counts) -> str:
     return _("%(which)s, newest first.") % {"which": words}
 
 
-# A menu has a hundred of them: joined here, they cost a tenth of what a template's loop does.
+# A menu has a hundred of them: joined here, they cost a tenth of what a template's loop does; kept, nothing.
 _OPTION = '<li><a href="?{}"{}><span dir="auto">{}</span><span class="text-secondary">{}</span></a></li>'
 _IS_ON = mark_safe(' aria-current="true"')
 
 
-def _options(name: str, wanted: Asked, counts: facets.Counts) -> SafeString:
+@lru_cache(maxsize=256)
+def _options(
+    name: str, wanted: Asked, counts: Sequence[facets.Count], is_bounded: bool, _language: str | None
+) -> SafeString:
     chosen = wanted.given.get(name, ())
     values: list[str]
-    counted = {each.value: each for each in counts.by_facet[name]}
+    counted = {each.value: each for each in counts}
     if name in _CHOICES:
         values = list(map(str, _CHOICES[name]))
     else:
         by_count = sorted(counted.values(), key=lambda each: (-each.count, each.name, each.value))
         values = [each.value for each in by_count[:MOST]]
         values += [value for value in chosen if value not in values]
-    names = _names(counts)
-    more = "+" if counts.is_bounded else ""
+    names = {(name, each.value): each.name for each in counts} if name in facets.NAMED else {}
+    more = "+" if is_bounded else ""
     adding = f"{wanted.query}&{name}="
     return format_html_join(
         "",
