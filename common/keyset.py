@@ -8,16 +8,17 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connection
-from django.db.models import Field, Model, Q, QuerySet
+from django.db.models import CharField, DateTimeField, Field, IntegerField, Model, Q, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -53,48 +54,109 @@ def page(queryset: QuerySet[Row], ordering: Sequence[str], cursor: str | None, s
     One query, of size + 1 rows. Raises BadCursor.
     """
     order = _total(queryset, ordering)
-    ordered = queryset.order_by(*order)
-    if not cursor:
-        rows = list(ordered[: size + 1])
-        return Page(rows[:size], _cursor("n", order, rows[size - 1]) if len(rows) > size else None, None)
-    direction, values = _place(cursor, queryset, order)
-    if direction == "n":
-        rows = list(ordered.filter(_beyond(order, values))[: size + 1])
-        more = len(rows) > size
-        rows = rows[:size]
-        return Page(
-            rows,
-            _cursor("n", order, rows[-1]) if more else None,
-            _cursor("p", order, rows[0]) if rows else None,
-        )
-    backwards = [_turned(name) for name in order]
-    rows = list(queryset.order_by(*backwards).filter(_beyond(backwards, values))[: size + 1])
-    if not rows:  # what lay before has gone
+    direction, values = _place(cursor, queryset, order) if cursor else ("", [])
+    rows = list(_from(queryset, order, direction, values)[: size + 1])
+    if direction == "p" and not rows:  # what lay before has gone
         return page(queryset, ordering, None, size)
-    more = len(rows) > size
-    rows = rows[:size][::-1]
-    return Page(rows, _cursor("n", order, rows[-1]), _cursor("p", order, rows[0]) if more else None)
+    return _cut(rows, direction, order, size)
 
 
-class First:
-    """The first page of a list of columns, whose statement is built once: that takes longer than to run it. `columns`
+class Pages:
+    """The pages of a list of columns, whose statements are built once: that takes longer than to run them. `columns`
     are those of its `values_list`."""
 
     def __init__(self, queryset: QuerySet[Any, Any], columns: Sequence[str], ordering: Sequence[str]) -> None:
+        self._queryset = queryset
         self._order = _total(queryset, ordering)
-        ordered = queryset.order_by(*self._order)[: SIZE + 1]
-        self._compiler = ordered.query.get_compiler(connection=connection)
-        self._sql, self.parameters = self._compiler.as_sql()
         self._row = namedtuple("Row", columns)  # type: ignore[misc]
+        self._built: dict[str, _Built] = {}
 
-    def page(self, parameters: Sequence[Any]) -> Page[Any]:
-        """With the statement's own parameters, or others of the same kind."""
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, parameters)
-            found = self._compiler.results_iter(results=[cursor.fetchall()])
+    def page(self, cursor: str | None, replace: Callable[[Any], Any]) -> Page[Any]:
+        """As `page`, with what `replace` makes of each parameter of the statement."""
+        direction, values = _place(cursor, self._queryset, self._order) if cursor else ("", [])
+        built = self._built.get(direction)
+        if built is None:
+            built = self._built[direction] = _built(self._queryset, self._order, direction)
+        values = _prepared(self._queryset, self._order, values)
+        parameters = [
+            replace(parameter) if place is None else values[place]
+            for parameter, place in zip(built.parameters, built.places, strict=True)
+        ]
+        with connection.cursor() as database:
+            database.execute(built.sql, parameters)
+            found = built.compiler.results_iter(results=[database.fetchall()])
         rows: list[Any] = [self._row(*row) for row in found]
-        shown = rows[:SIZE]
-        return Page(shown, _cursor("n", self._order, shown[-1]) if len(rows) > SIZE else None, None)
+        if direction == "p" and not rows:
+            return self.page(None, replace)
+        return _cut(rows, direction, self._order, SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """`places` says of each parameter which value of the cursor it is, None where it is none."""
+
+    compiler: SQLCompiler
+    sql: str
+    parameters: Sequence[Any]
+    places: Sequence[int | None]
+
+
+def _built(queryset: QuerySet[Any, Any], order: Sequence[str], direction: str) -> _Built:
+    """Built twice, with values of two kinds: the parameters that differ are the cursor's."""
+    one, other = (
+        [_example(queryset, name.lstrip("-"), n, start) for n, name in enumerate(order)] for start in (1, 101)
+    )
+    compiler, sql, parameters = _compiled(queryset, order, direction, one)
+    _, _, others = _compiled(queryset, order, direction, other)
+    values = _prepared(queryset, order, one)
+    differ = [mine != its for mine, its in zip(parameters, others, strict=True)]
+    places = [values.index(each) if differs else None for each, differs in zip(parameters, differ, strict=True)]
+    return _Built(compiler, sql, parameters, places)
+
+
+def _compiled(
+    queryset: QuerySet[Any, Any], order: Sequence[str], direction: str, values: Sequence[Any]
+) -> tuple[SQLCompiler, str, Sequence[Any]]:
+    compiler = _from(queryset, order, direction, values)[: SIZE + 1].query.get_compiler(connection=connection)
+    sql, parameters = compiler.as_sql()
+    return compiler, sql, parameters
+
+
+def _example(queryset: QuerySet[Any, Any], column: str, place: int, start: int) -> Any:
+    """Some value of a column, another one for each place, that the smallest type has room for."""
+    field, number = _field(queryset, column), start + place
+    if isinstance(field, DateTimeField):
+        return datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+    if isinstance(field, IntegerField):
+        return number
+    assert isinstance(field, CharField), f"{column}: neither a moment nor a number nor words"
+    return f"{number}"
+
+
+def _prepared(queryset: QuerySet[Any, Any], order: Sequence[str], values: Sequence[Any]) -> list[Any]:
+    """These values as they travel to the database; none without a cursor."""
+    fields = [_field(queryset, name.lstrip("-")) for name in order]
+    return [field.get_db_prep_value(value, connection) for field, value in zip(fields, values, strict=False)]
+
+
+def _from(
+    queryset: QuerySet[Row, Any], order: Sequence[str], direction: str, values: Sequence[Any]
+) -> QuerySet[Row, Any]:
+    """What follows upon these values, or "p", backwards, what precedes them; all of it without a direction."""
+    way = [_turned(name) for name in order] if direction == "p" else order
+    return queryset.order_by(*way).filter(_beyond(way, values)) if direction else queryset.order_by(*way)
+
+
+def _cut(rows: list[Any], direction: str, order: Sequence[str], size: int) -> Page[Any]:
+    """The page of what was read, which is one row more where there is more."""
+    more = len(rows) > size
+    rows = rows[:size][::-1] if direction == "p" else rows[:size]
+    has_next, has_previous = more or direction == "p", more if direction == "p" else bool(direction)
+    return Page(
+        rows,
+        _cursor("n", order, rows[-1]) if rows and has_next else None,
+        _cursor("p", order, rows[0]) if rows and has_previous else None,
+    )
 
 
 class ApiPagination(BasePagination):

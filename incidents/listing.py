@@ -6,7 +6,7 @@ page costs the same whatever number of incidents there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property, lru_cache
@@ -264,22 +264,20 @@ def _counts(actor: Actor, wanted: Asked) -> facets.Counts:
     assert actor.user is not None, "pages are for people"
     build = _statement if _is_the_same_for_all(wanted) else _statement.__wrapped__
     counting = build(wanted.tab, wanted.query, is_admin=actor.user.is_admin)
-    return facets.count(counting, _read_by(actor.user, counting.parameters))
+    return facets.count(counting, [*map(_read_by(actor.user), counting.parameters)])
 
 
 def _shown(actor: Actor, wanted: Asked, cursor: str | None) -> keyset.Page[Any]:
     assert actor.user is not None, "pages are for people"
-    if cursor or not _is_the_same_for_all(wanted):
-        return keyset.page(_columns(listed(actor, wanted)), filters.ORDERS[_ordering(wanted.tab)], cursor)
-    first = _first(wanted.tab, wanted.query, is_admin=actor.user.is_admin)
-    return first.page(_read_by(actor.user, first.parameters))
+    build = _pages if _is_the_same_for_all(wanted) else _pages.__wrapped__
+    return build(wanted.tab, wanted.query, is_admin=actor.user.is_admin).page(cursor, _read_by(actor.user))
 
 
 _READER = -(2**40)  # stands for whoever reads, in a statement that is built once
 
 
-def _read_by(reader: User, parameters: Sequence[Any]) -> list[Any]:
-    return [reader.pk if each == _READER else each for each in parameters]
+def _read_by(reader: User) -> Callable[[Any], Any]:
+    return lambda parameter: reader.pk if parameter == _READER else parameter
 
 
 def _is_the_same_for_all(wanted: Asked) -> bool:
@@ -288,10 +286,10 @@ def _is_the_same_for_all(wanted: Asked) -> bool:
 
 
 @lru_cache(maxsize=128)
-def _first(tab: str, query: str, *, is_admin: bool) -> keyset.First:
+def _pages(tab: str, query: str, *, is_admin: bool) -> keyset.Pages:
     reader = person(User(pk=_READER, is_admin=is_admin))
     found = _columns(listed(reader, asked(tab, QueryDict(query))))
-    return keyset.First(found, _COLUMNS, filters.ORDERS[_ordering(tab)])
+    return keyset.Pages(found, _COLUMNS, filters.ORDERS[_ordering(tab)])
 
 
 @lru_cache(maxsize=128)

@@ -49,6 +49,44 @@ def test_pages_are_the_list_cut_into_pieces(
     assert all(len(rows) == size for rows in forwards[:-1])
 
 
+@pytest.mark.parametrize("ordering", [*ORDERS, ("-created_at", "name")])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["", "a", "B", "ä", "a b"]), st.integers(0, 3)), min_size=24, max_size=80)
+)
+def test_pages_that_are_built_once_are_those_of_the_list(
+    db: None, rows: list[tuple[str, int]], ordering: tuple[str, ...]
+) -> None:
+    Discipline.objects.all().delete()
+    for number, (name, position) in enumerate(rows):
+        Discipline.objects.create(slug=f"d{number}", name=name, position=position)
+    columns = ("id", "name", "position", "created_at")
+    listed = Discipline.objects.filter(position__lt=3).values_list(*columns, named=True)
+    pages = keyset.Pages(Discipline.objects.filter(position__lt=7000).values_list(*columns), columns, ordering)
+
+    def replace(parameter: Any) -> Any:
+        return 3 if parameter == 7000 else parameter
+
+    cursors: list[str | None] = [None]
+    for cursor in cursors:
+        asked, built = keyset.page(listed, ordering, cursor), pages.page(cursor, replace)
+        assert [tuple(row) for row in built.rows] == [tuple(row) for row in asked.rows]
+        assert (built.next, built.previous) == (asked.next, asked.previous)
+        cursors += [each for each in (built.next, built.previous) if each and each not in cursors]
+
+
+def test_what_lay_before_and_has_gone_is_the_first_page(db: None) -> None:
+    Discipline.objects.all().delete()
+    for number in range(30):
+        Discipline.objects.create(slug=f"d{number:02}", name=f"{number:02}")
+    pages = keyset.Pages(Discipline.objects.values_list("id", "name"), ("id", "name"), ("name",))
+    second = pages.page(pages.page(None, lambda each: each).next, lambda each: each)
+
+    Discipline.objects.filter(name__lt="25").delete()
+
+    assert [row.name for row in pages.page(second.previous, lambda each: each).rows] == ["25", "26", "27", "28", "29"]
+
+
 def test_a_row_that_comes_or_goes_shifts_nothing(db: None) -> None:
     Discipline.objects.all().delete()
     rows = [Discipline.objects.create(slug=f"d{number}", name=f"{number:02}") for number in range(6)]
