@@ -1,0 +1,52 @@
+// Where Tab comes to on a page, and whether one could see it there. Put in over the debugging protocol.
+globalThis.keyboard = (() => {
+  const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
+  const PARTS = { date: 4, time: 3, "datetime-local": 7 }; // stops that one field has by itself
+  const look = (element) => {
+    const { outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor } = getComputedStyle(element);
+    return [outlineStyle === "none" ? "" : outlineWidth, boxShadow, borderColor, backgroundColor].join();
+  };
+  const named = (element) => element.outerHTML.replace(/\s+/g, " ").slice(0, 110);
+  // Of the boxes of one choice, Tab comes to one.
+  const choice = (element) => (element.type === "radio" ? `${element.form?.action} ${element.name}` : element);
+  const stops = [...document.querySelectorAll(STOPS)].filter(
+    (element) =>
+      element.tabIndex >= 0 && !element.disabled && element.type !== "hidden" && !element.closest("[inert]") &&
+      element.checkVisibility({ visibilityProperty: true }),
+  );
+  // What lies above it: null where nothing does.
+  const above = (element) => {
+    const box = element.getClientRects()[0];
+    if (!box || getComputedStyle(element).pointerEvents === "none") return null;
+    const x = Math.min(Math.max(box.left + Math.min(box.width, innerWidth) / 2, 0), innerWidth - 1);
+    const hit = document.elementFromPoint(x, box.top + Math.min(box.height / 2, 12));
+    return hit && (element.contains(hit) || hit.closest("label")?.control === element) ? null : (hit ?? document.body);
+  };
+  const atRest = new Map(stops.map((element) => [element, look(element)]));
+  const seen = new Set();
+  const unseen = new Set();
+  const covered = new Set();
+  return {
+    most: new Set(stops.map(choice)).size + stops.reduce((sum, { type }) => sum + (PARTS[type] ?? 0), 0) + 5,
+    // What has the focus now. True once Tab has been everywhere, and nothing of the page has it.
+    async here() {
+      const element = document.activeElement;
+      if (element === document.body || element === null) return this.missed().length === 0;
+      seen.add(choice(element));
+      const around = [element, element.parentElement, element.nextElementSibling].filter(Boolean);
+      const isMarked = around.some((each) => getComputedStyle(each).outlineStyle !== "none");
+      if (!isMarked && atRest.get(element) === look(element)) unseen.add(element);
+      for (let frame = 0; above(element); frame++) {
+        if (frame === 150) {
+          covered.add(`${named(element)} lies below ${named(above(element))}`);
+          break;
+        }
+        await new Promise(requestAnimationFrame); // the page may be on its way there
+      }
+      return false;
+    },
+    missed: () => stops.filter((element) => element.isConnected && !seen.has(choice(element))).map(named),
+    unseen: () => [...unseen].map(named),
+    covered: () => [...covered],
+  };
+})();

@@ -1,0 +1,254 @@
+"""Every page can be used by keyboard alone: Tab comes to all that can be pressed and is seen there, menus and dialogs
+open and close, and an incident is taken from its declaration to its postmortem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.e2e.crawl import Crawl
+from tests.e2e.house import House
+from tests.e2e.inspection import ASKED_WITHIN, DESK
+from tests.e2e.installation import Installation
+
+pytestmark = pytest.mark.e2e
+
+KEYBOARD = (Path(__file__).parent / "keyboard.js").read_text()
+MOST = 120  # stops on one page; what comes after them is more of the same
+WITH_BARS = {"incident-list", "incident-detail", "postmortem-detail"}  # that stay while the page moves: also backwards
+Faults = dict[str, dict[str, list[str]]]
+
+
+@pytest.fixture(scope="module")
+def walked(furnished: House, crawl_of_furnished_house: Crawl, browser: Browser) -> Faults:
+    """What Tab did not come to, where it was not to be seen, and where something lay above it, by page: of each route
+    the longest that is not too long, else the shortest."""
+    faults: Faults = {"missed": {}, "unseen": {}, "covered": {}}
+    done: set[str] = set()
+    contexts = {reader: _context(browser, furnished, reader) for reader in furnished.readers}
+    pages = crawl_of_furnished_house.representatives()
+    for visit in pages:
+        if visit.route in done:
+            continue
+        page = contexts[visit.reader].new_page()
+        page.goto(furnished.url + visit.path, wait_until="load", timeout=90_000)
+        page.evaluate(ASKED_WITHIN)
+        page.evaluate("inspection.arriveAtOnce(); document.activeElement.blur()")
+        page.evaluate(KEYBOARD)
+        most = page.evaluate("keyboard.most")
+        if most <= MOST or sum(other.route == visit.route for other in pages) == 1:
+            done.add(visit.route)
+            _walk(page, "Tab", min(most, MOST))
+            if visit.route in WITH_BARS:
+                _walk(page, "Shift+Tab", min(most, MOST))
+            if most <= MOST:
+                faults["missed"][visit.path] = page.evaluate("keyboard.missed()")
+            faults["unseen"][visit.path] = page.evaluate("keyboard.unseen()")
+            faults["covered"][visit.path] = page.evaluate("keyboard.covered()")
+        page.close()
+    for context in contexts.values():
+        context.close()
+    assert len(done) > 50
+    return faults
+
+
+def test_tab_comes_to_everything_that_can_be_pressed(walked: Faults) -> None:
+    nothing_in(walked["missed"])
+
+
+def test_what_has_the_focus_is_seen_to_have_it(walked: Faults) -> None:
+    nothing_in(walked["unseen"])
+
+
+def test_nothing_lies_above_what_has_the_focus(walked: Faults) -> None:
+    nothing_in(walked["covered"])
+
+
+@pytest.fixture
+def desk(furnished: House, browser: Browser) -> Iterator[Page]:
+    context = _context(browser, furnished, "admin")
+    yield context.new_page()
+    context.close()
+
+
+def test_the_first_stop_leads_past_the_frame(furnished: House, desk: Page) -> None:
+    desk.goto(f"{furnished.url}/incidents/")
+    desk.keyboard.press("Tab")
+    assert desk.evaluate("document.activeElement.matches('.skip-link')")
+
+    desk.keyboard.press("Enter")
+    desk.keyboard.press("Tab")
+
+    assert desk.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_menus_open_and_close_and_give_the_focus_back(furnished: House, desk: Page) -> None:
+    desk.goto(f"{furnished.url}/incidents/1/")
+    menus = desk.locator("details.menu > summary:visible")
+    assert menus.count() > 1
+
+    for menu in menus.all():
+        menu.focus()
+        desk.keyboard.press("Enter")
+        assert menu.evaluate("summary => summary.parentElement.open")
+        desk.keyboard.press("Tab")
+        assert menu.evaluate("summary => summary.parentElement.contains(document.activeElement)")
+        desk.keyboard.press("Escape")
+        assert not menu.evaluate("summary => summary.parentElement.open")
+        assert menu.evaluate("summary => summary === document.activeElement")
+
+
+def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(furnished: House, desk: Page) -> None:
+    desk.goto(f"{furnished.url}/incidents/")
+    desk.keyboard.press("j")
+    at_hand = desk.evaluate("document.activeElement.outerHTML")
+    desk.keyboard.press("?")
+    expect(desk.locator("dialog#keys")).to_be_visible()
+
+    desk.keyboard.press("Escape")
+
+    expect(desk.locator("dialog#keys")).to_be_hidden()
+    assert desk.evaluate("document.activeElement.outerHTML") == at_hand
+
+
+def test_an_incident_from_its_declaration_to_its_postmortem(burnline: Installation, browser: Browser) -> None:
+    context = browser.new_context(**DESK)
+    page = context.new_page()
+    keys = page.keyboard
+    page.goto(f"{burnline.url}/")
+    to(page, "input[type=email]")
+    keys.type(burnline.email)
+    to(page, "input[type=password]")
+    keys.type(burnline.password)
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile(r"/(incidents|first-steps)/"))
+
+    keys.press("c")
+    to(page, "input[name=title]")
+    keys.type("Checkout answers 502")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Checkout answers 502")
+
+    for title in ("Queue grows", "Labels are late"):
+        keys.press("c")
+        to(page, "input[name=title]")
+        keys.type(title)
+        keys.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+    keys.press("g")
+    keys.press("i")
+    expect(page).to_have_url(re.compile(r"/incidents/(\?|$)"))
+    for key in "jjk":
+        keys.press(key)
+    title = page.evaluate("document.activeElement.closest('tr').querySelector('.what a').textContent").strip()
+    keys.press("x")
+    expect(page.locator("[data-pick]:checked")).to_have_count(1)
+    keys.press("x")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+
+    status = page.locator(".stepper, .steps").first
+    if page.get_by_role("button", name="Acknowledge").count():
+        keys.press("a")
+    expect(page.get_by_role("button", name="Mitigated").first).to_be_visible()
+    keys.press("n")
+    keys.type("The load balancer has lost a zone.")
+    keys.press("Control+Enter")
+    expect(page.locator("#timeline, .timeline").first).to_contain_text("has lost a zone")
+    expect(status).to_be_visible()
+
+    page.evaluate("document.activeElement.blur()")
+    keys.press("m")
+    expect(page.get_by_role("link", name=re.compile("^Resolve")).first).to_be_visible()
+    keys.press("r")
+    expect(page).to_have_url(re.compile("/resolve/"))
+    to(page, "main button[type=submit]")
+    keys.press("Enter")
+    begin = page.get_by_role("button", name=re.compile("postmortem", re.IGNORECASE)).first
+    expect(begin).to_be_visible()
+    to(page, "main button", words="postmortem")
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile(r"/postmortems/\d+/"))
+
+    to(page, "main a[href*='/sections/lessons/'], main a[href*='/sections/trigger/']")
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile("/sections/"))
+    to(page, "textarea[name=markdown]")
+    keys.press("Control+a")
+    keys.type("A health check that **asks** each zone.")
+    to(page, "main button[type=submit]", words="Save")
+    keys.press("Enter")
+    expect(page.locator("main strong", has_text="asks").first).to_be_visible()
+    context.close()
+
+
+def test_an_incident_is_taken_and_somebody_is_added_with_tab_and_enter(
+    burnline: Installation, browser: Browser
+) -> None:
+    context = browser.new_context(**DESK)
+    page = context.new_page()
+    keys = page.keyboard
+    page.goto(f"{burnline.url}/sign-in/")
+    to(page, "input[type=email]")
+    keys.type(burnline.email)
+    to(page, "input[type=password]")
+    keys.type(burnline.password)
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile(r"/(incidents|first-steps)/"))
+    to(page, "a[href='/incidents/new/']")
+    keys.press("Enter")
+    to(page, "input[name=title]")
+    keys.type("Disk is full")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Disk is full")
+
+    to(page, ".rail a[href^='/settings/'], .rail a[href='/settings/people/']")
+    keys.press("Enter")
+    expect(page).to_have_url(re.compile("/settings/"))
+    to(page, "a[href='/settings/people/new/']")
+    keys.press("Enter")
+    to(page, "input[name=name]")
+    keys.type("Kim Keys")
+    to(page, "input[name=email]")
+    keys.type("kim@example.com")
+    keys.press("Enter")
+    expect(page.get_by_text("Kim Keys").first).to_be_visible()
+    context.close()
+
+
+def to(page: Page, selector: str, *, words: str = "", most: int = 150) -> None:
+    """Press Tab until the focus is on something of this kind, that has these words in it."""
+    page.wait_for_selector(selector, state="attached")
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate(
+            "([selector, words]) => document.activeElement.matches(selector)"
+            " && document.activeElement.textContent.toLowerCase().includes(words.toLowerCase())",
+            [selector, words],
+        ):
+            return
+    pytest.fail(f"{most} times Tab do not lead to {selector} {words} on {page.url}")
+
+
+def _walk(page: Page, key: str, most: int) -> None:
+    for _ in range(most):
+        page.keyboard.press(key)
+        if page.evaluate("keyboard.here()"):
+            return
+
+
+def _context(browser: Browser, house: House, reader: str) -> BrowserContext:
+    context = browser.new_context(**DESK, locale="en-GB", timezone_id="Europe/Berlin")
+    cookies = house.readers[reader].items()
+    context.add_cookies([{"name": each, "value": value, "url": house.url} for each, value in cookies])
+    return context
+
+
+def nothing_in(faults: dict[str, list[str]]) -> None:
+    told = [f"{where}\n    " + "\n    ".join(what[:12]) for where, what in faults.items() if what]
+    if told:
+        pytest.fail("\n".join(told), pytrace=False)
