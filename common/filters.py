@@ -10,7 +10,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, QuerySet, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Subquery, Value
 from django.db.models.sql.compiler import SQLCompiler
 from django.forms.utils import from_current_timezone
 from django.utils.datastructures import MultiValueDict
@@ -61,6 +61,19 @@ class AnyOf(django_filters.Filter):
 
     def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
         return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset
+
+
+class Belongs(AnyOf):
+    """Rows that belong to one of those that are named by their slugs. `field_name` is the foreign key."""
+
+    def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        if not value:
+            return queryset
+        named = queryset.model._meta.get_field(self.field_name).related_model._default_manager.filter(slug__in=value)
+        if len(value) == 1:
+            # Not joined: so the database knows that it is one, and enters an index by it.
+            return queryset.filter(**{self.field_name: Subquery(named.values("pk")[:1])})
+        return queryset.filter(**{f"{self.field_name}__in": named.values("pk")})
 
 
 class NumbersField(ManyField):

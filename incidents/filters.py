@@ -8,7 +8,7 @@ from typing import Any
 import django_filters
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
-from common.filters import AnyOf, HasLabels, InstantFilter, OneOf, TrueOrFalse, WholeNumber
+from common.filters import AnyOf, Belongs, HasLabels, InstantFilter, OneOf, TrueOrFalse, WholeNumber
 from incidents.models import Entry, Incident
 
 _NUMBER = re.compile(r"(?:inc-)?(\d{1,9})", re.IGNORECASE)
@@ -25,9 +25,9 @@ class IncidentFilter(django_filters.FilterSet):
     status = AnyOf(choices=Incident.Status.choices)
     severity = AnyOf(choices=Incident.Severity.choices)
     kind = AnyOf(choices=Incident.Kind.choices)
-    service = AnyOf(field_name="service__slug", help_text="Slugs of services.")
-    team = AnyOf(field_name="team__slug", help_text="Slugs of teams.")
-    model = AnyOf(field_name="model__slug", help_text="Slugs of models.")
+    service = Belongs(field_name="service", help_text="Slugs of services.")
+    team = Belongs(field_name="team", help_text="Slugs of teams.")
+    model = Belongs(field_name="model", help_text="Slugs of models.")
     drill = TrueOrFalse(field_name="is_drill")
     label = HasLabels(help_text="As name:value; of several, an incident has all.")
     q = django_filters.CharFilter(method="search", help_text="Words of the title or the summary, or a number.")

@@ -135,6 +135,8 @@ class Incident(models.Model):
             models.Index(fields=["created_at", "id"], name="incident_opened"),
             # those of a service, by the moment of opening, whatever the number of all others
             models.Index(fields=["service", "created_at", "id"], name="incident_of_service"),
+            # what was merged into one, which few are: SQLite takes an index of all for one that tells nothing
+            models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged"),
             # whether there was a drill, among all that were none
             models.Index(fields=["correlation_key"], condition=Q(is_drill=True), name="incident_drill"),
             # what may owe a postmortem, by the moment of its resolution

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import django_filters
 
-from common.filters import AnyOf
+from common.filters import AnyOf, Belongs
 from slos.models import Slo
 
 
 class SloFilter(django_filters.FilterSet):
-    service = AnyOf(field_name="service__slug", help_text="Slugs of services.")
-    model = AnyOf(field_name="model__slug", help_text="Slugs of models.")
+    service = Belongs(field_name="service", help_text="Slugs of services.")
+    model = Belongs(field_name="model", help_text="Slugs of models.")
     kind = AnyOf(choices=Slo.Kind.choices)
 
     class Meta:
