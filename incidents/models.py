@@ -42,6 +42,9 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
         )
 
 
+_IS_OPEN = Q(status__in=("triggered", "acknowledged", "mitigated"))
+
+
 class Incident(models.Model):
     """The fold of its timeline. Only `lifecycle` and `fields` change it, only `timeline` moves its head."""
 
@@ -126,15 +129,17 @@ class Incident(models.Model):
         ]
         indexes: ClassVar = [
             # the list of open incidents, whatever the number of old ones
-            models.Index(
-                fields=["severity", "id"],
-                condition=Q(status__in=("triggered", "acknowledged", "mitigated")),
-                name="incident_open",
-            ),
+            models.Index(fields=["severity", "id"], condition=_IS_OPEN, name="incident_open"),
+            # of them those of one: SQLite would go through all that it ever had
+            models.Index(fields=["service"], condition=_IS_OPEN, name="incident_open_of_service"),
+            models.Index(fields=["model"], condition=_IS_OPEN, name="incident_open_of_model"),
+            models.Index(fields=["team"], condition=_IS_OPEN, name="incident_open_of_team"),
             # lists by the moment of opening
             models.Index(fields=["created_at", "id"], name="incident_opened"),
-            # those of a service, by the moment of opening, whatever the number of all others
+            # those of one, by the moment of opening, whatever the number of all others
             models.Index(fields=["service", "created_at", "id"], name="incident_of_service"),
+            models.Index(fields=["model", "created_at", "id"], name="incident_of_model"),
+            models.Index(fields=["team", "created_at", "id"], name="incident_of_team"),
             # what was merged into one, which few are: SQLite takes an index of all for one that tells nothing
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged"),
             # whether there was a drill, among all that were none
