@@ -1,6 +1,6 @@
 // Where Tab comes to on a page, and whether one could see it there. Put in over the debugging protocol.
 globalThis.keyboard = (() => {
-  const STOPS = "a[href], button, input, select, textarea, summary, [tabindex]";
+  const NATIVE = "a[href], button, input, select, textarea, summary";
   const PARTS = { date: 4, time: 3, "datetime-local": 7 }; // stops that one field has by itself
   const look = (element) => {
     const { outlineStyle, outlineWidth, boxShadow, borderColor, backgroundColor } = getComputedStyle(element);
@@ -9,11 +9,15 @@ globalThis.keyboard = (() => {
   const named = (element) => element.outerHTML.replace(/\s+/g, " ").slice(0, 110);
   // Of the boxes of one choice, Tab comes to one.
   const choice = (element) => (element.type === "radio" ? `${element.form?.action} ${element.name}` : element);
-  const stops = [...document.querySelectorAll(STOPS)].filter(
-    (element) =>
-      element.tabIndex >= 0 && !element.disabled && element.type !== "hidden" && !element.closest("[inert]") &&
-      element.checkVisibility({ visibilityProperty: true }),
+  // What is there to be pressed is expected, also where somebody took it out of the order.
+  const isOutOfIt = (element) =>
+    element.disabled || element.type === "hidden" || element.closest("[inert], [aria-hidden=true]") !== null ||
+    (element.tabIndex < 0 && (!element.matches(NATIVE) || element.matches("[autocomplete=username]")));
+  const stops = [...document.querySelectorAll(`${NATIVE}, [tabindex]`)].filter(
+    (element) => !isOutOfIt(element) && element.checkVisibility({ visibilityProperty: true }),
   );
+  const around = (element) => [element, element.parentElement, element.nextElementSibling].filter(Boolean);
+  const looks = (element) => around(element).map(look).join();
   // What lies above it: null where nothing does.
   const above = (element) => {
     const box = element.getClientRects()[0];
@@ -22,7 +26,7 @@ globalThis.keyboard = (() => {
     const hit = document.elementFromPoint(x, box.top + Math.min(box.height / 2, 12));
     return hit && (element.contains(hit) || hit.closest("label")?.control === element) ? null : (hit ?? document.body);
   };
-  const atRest = new Map(stops.map((element) => [element, look(element)]));
+  const atRest = new Map(stops.map((element) => [element, looks(element)]));
   const seen = new Set();
   const unseen = new Set();
   const covered = new Set();
@@ -33,9 +37,7 @@ globalThis.keyboard = (() => {
       const element = document.activeElement;
       if (element === document.body || element === null) return this.missed().length === 0;
       seen.add(choice(element));
-      const around = [element, element.parentElement, element.nextElementSibling].filter(Boolean);
-      const isMarked = around.some((each) => getComputedStyle(each).outlineStyle !== "none");
-      if (!isMarked && atRest.get(element) === look(element)) unseen.add(element);
+      if (atRest.get(element) === looks(element)) unseen.add(element);
       for (let frame = 0; above(element); frame++) {
         if (frame === 150) {
           covered.add(`${named(element)} lies below ${named(above(element))}`);
