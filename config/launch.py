@@ -21,9 +21,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
-# What has a full size: all that asks more than `make test` has time for.
-PROOFS = ["tests/faults", "tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
-PROOFS += ["tests/test_openapi.py"]
+# What has a full size: all that asks more than `make test` has time for. Faults are timed: nothing runs beside them.
+FAULTS = ["tests/faults"]
+STRANGERS = ["tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
+STRANGERS += ["tests/test_openapi.py", "tests/incidents/test_answering.py"]
 DEV_LOCK = "requirements-dev.lock"  # holds all of the other, at the same versions
 
 # What a user's own pip settings would turn into an install that lands elsewhere, or nowhere.
@@ -107,9 +108,11 @@ def prove(*words: str) -> None:
     evidence/."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        proofs = [PYTHON, "-m", "pytest", *(words or PROOFS)]
+        proofs = [words] if words else [FAULTS, [*side_by_side(), *STRANGERS]]
         for beside in ([], [PYTHON, "-m", "tests.clusters"]):
-            succeed([*beside, *proofs], {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"})
+            for proof in proofs:
+                whole = {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"}
+                succeed([*beside, PYTHON, "-m", "pytest", *proof], whole)
 
 
 def bench(*words: str) -> None:

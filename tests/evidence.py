@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -49,10 +50,13 @@ def percentile(values: list[float], share: float) -> float:
 
 def _keep(name: str, key: dict[str, Any], row: dict[str, Any]) -> None:
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{name}.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    kept = [other for other in rows if not key.items() <= other.items()]
-    path.write_text(json.dumps(sorted([*kept, row], key=lambda its: json.dumps(its)), indent=1) + "\n")
+    with (FOLDER / f"{name}.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # others may be proved beside it
+        file.seek(0)
+        rows: list[dict[str, Any]] = json.loads(file.read() or "[]")
+        kept = [other for other in rows if not key.items() <= other.items()]
+        file.truncate(0)
+        file.write(json.dumps(sorted([*kept, row], key=lambda its: json.dumps(its)), indent=1) + "\n")
 
 
 def _commit() -> str:
