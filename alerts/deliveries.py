@@ -61,13 +61,13 @@ def record(
         *(len(body) if body is not None else size, _json(counts or {}), _json(incidents), _json(quarantined)),
     ]
     if body is None:
-        statements.send(_WITHOUT_BODY, values)
+        statements.count(_WITHOUT_BODY, values)
     elif statements.is_postgresql():
-        statements.send(_WITH_BODY, [digest, len(body), body, *values])
+        statements.count(_WITH_BODY, [digest, len(body), body, *values])
     else:
         [(is_kept,)] = statements.run(_ON_SQLITE, [*values, digest])
         if not is_kept:
-            statements.send(_BODY_ON_SQLITE, [digest, len(body), body])
+            statements.count(_BODY_ON_SQLITE, [digest, len(body), body])
     return pk
 
 

@@ -50,7 +50,7 @@ def _end(group: Group, over: QuerySet[Alert], now: datetime) -> bool:
 
     def write(further: Collection[int]) -> None:
         with transaction.atomic():
-            ingest.take_in(group.integration, notification, further, times, rules.lapse, then=lambda taken: None)
+            ingest.take_in(group.integration, notification, further, times, rules.lapse)
 
     try:
         ingest.settle(group.integration, notification, write)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -36,22 +35,17 @@ class Locked:
     incident_number: int | None  # where that one is not merged into another
 
 
-def lock(integration: Integration, notification: Notification, *, seen_at: datetime) -> Callable[[], Locked]:
-    """Have the group's row made where it is new, and locked; what it is, is told when it is called for."""
+def lock(integration: Integration, notification: Notification, *, seen_at: datetime) -> Locked:
+    """The group's row, made where it is new, and locked."""
     key_hash = _hash_of(notification)
     values = [integration.pk, key_hash, notification.group_key, notification.truncated, statements.moment(seen_at)]
-    sent = statements.send(_LOCK, values)
-
-    def locked() -> Locked:
-        [(pk, incident_id, number)] = sent.rows()
-        return Locked(pk, _key(integration, key_hash), incident_id, number)
-
-    return locked
+    [(pk, incident_id, number)] = statements.run(_LOCK, values)
+    return Locked(pk, _key(integration, key_hash), incident_id, number)
 
 
 def follow(group: Locked, incident_id: int) -> None:
     """Point the group at the incident of its next alerts."""
-    statements.send(_FOLLOW, [incident_id, group.id])
+    statements.count(_FOLLOW, [incident_id, group.id])
 
 
 def correlation_key(integration: Integration, notification: Notification) -> str:

@@ -26,7 +26,7 @@ from alerts.models import Alert, Delivery, FanOut, Integration
 from alerts.payload import Notification
 from alerts.plans import Judge, Plan, Times
 from alerts.upsert import Identity, Key
-from common import statements, wake
+from common import wake
 from common.errors import DomainError
 from common.text import shortened, storable
 from incidents import impact, timeline
@@ -39,8 +39,6 @@ _TRIES = 5
 
 Written = TypeVar("Written")
 Write: TypeAlias = Callable[[Collection[int]], Written]
-Agreed: TypeAlias = Callable[[], bool]
-Foreseen: TypeAlias = dict[Key, upsert.Written]
 
 
 class Contended(DomainError):
@@ -124,14 +122,9 @@ def refuse(
 def complete(delivery: Delivery, notification: Notification, further: Collection[int], *, now: datetime) -> None:
     """Take in the alerts of a delivery that waits, and say in it what became of them. Needs the transaction in which
     `settle` does this."""
+    taken = take_in(delivery.integration, notification, further, Times.of_receipt(delivery.received_at, now))
     quarantined = deliveries.put_aside(notification)
-    take_in(
-        delivery.integration,
-        notification,
-        further,
-        Times.of_receipt(delivery.received_at, now),
-        then=lambda taken: _end(delivery, Delivery.Outcome.TAKEN, quarantined=quarantined, **taken._asdict()),
-    )
+    _end(delivery, Delivery.Outcome.TAKEN, quarantined=quarantined, **taken._asdict())
 
 
 def give_up(delivery: Delivery, reason: str) -> None:
@@ -145,62 +138,40 @@ def take_in(
     further: Collection[int],
     times: Times,
     judge: Judge = rules.judge,
-    *,
-    then: Callable[[Taken], Written],
-) -> Written:
-    """Write down what the notification says, as it is judged, and what `then` makes of it; give what that gives. Needs
-    the transaction in which `settle` does this.
-
-    What is written is sent without waiting for the database to agree with the plan: whether it did is looked at last,
-    and where it did not, all of it is undone.
-    """
-    with statements.together():
-        taken, has_agreed = _take_in(integration, notification, further, times, judge)
-        made = then(taken)
-    if not has_agreed():
-        raise _Overtaken
-    return made
-
-
-def _take_in(
-    integration: Integration, notification: Notification, further: Collection[int], times: Times, judge: Judge
-) -> tuple[Taken, Agreed]:
-    locked = groups.lock(integration, notification, seen_at=times.seen_at)
+) -> Taken:
+    """Write down what the notification says, as it is judged. Needs the transaction in which `settle` does this."""
+    group = groups.lock(integration, notification, seen_at=times.seen_at)
     known = upsert.known(integration.pk, notification.alerts, is_late=times.at < times.now)
-    group = locked()
     grace = timedelta(seconds=settings.ENV.provisional_grace)
-    plan = plans.make(notification, known(), judge, at=times.at, grace=grace)
+    plan = plans.make(notification, known, judge, at=times.at, grace=grace)
     if _is_repeat(plan, group):
         return _hear_again(plan, group, notification, times)
 
     actor = alerts_from(integration.slug, integration.name)
     incidents = _lock_incidents(plan, group, further)
     opened = homes.find(plan, group, incidents, integration, notification, actor, times)
-    foreseen, has_agreed = _write_alerts(integration, group, plan, times.seen_at)
+    written = _write_alerts(integration, group, plan, times.seen_at)
     _lend(group, incidents, times.seen_at)
     touched = _tell(plan, opened, actor, times)
     _follow(group, plan, opened)
-    return Taken(group.id, _counts(plan, notification, foreseen), touched), has_agreed
+    return Taken(group.id, _counts(plan, notification, written), touched)
 
 
 def _take(
     integration: Integration, notification: Notification, body: bytes, further: Collection[int], now: datetime
 ) -> Receipt:
+    taken = take_in(integration, notification, further, Times.of_receipt(now, now))
     quarantined = deliveries.put_aside(notification)
-
-    def keep(taken: Taken) -> Receipt:
-        pk = deliveries.record(
-            integration,
-            body,
-            outcome=Delivery.Outcome.TAKEN,
-            status=200,
-            now=now,
-            quarantined=quarantined,
-            **taken._asdict(),
-        )
-        return Receipt(pk, taken.counts, taken.incidents)
-
-    return take_in(integration, notification, further, Times.of_receipt(now, now), then=keep)
+    pk = deliveries.record(
+        integration,
+        body,
+        outcome=Delivery.Outcome.TAKEN,
+        status=200,
+        now=now,
+        quarantined=quarantined,
+        **taken._asdict(),
+    )
+    return Receipt(pk, taken.counts, taken.incidents)
 
 
 @transaction.atomic(durable=True)
@@ -228,12 +199,13 @@ def _is_repeat(plan: Plan, group: groups.Locked) -> bool:
     )
 
 
-def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, times: Times) -> tuple[Taken, Agreed]:
+def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, times: Times) -> Taken:
     """Write down that it was heard, and nothing else."""
-    touched = upsert.touch(plan.known.values(), group.id, seen_at=times.seen_at)
+    if upsert.touch(plan.known.values(), group.id, seen_at=times.seen_at) != len(plan.known):
+        raise _Overtaken
     assert group.incident_number is not None, "it is a repeat"
     counts = {**_none_of(notification), "unchanged": len(notification.alerts)}
-    return Taken(group.id, counts, [group.incident_number]), lambda: touched() == len(plan.known)
+    return Taken(group.id, counts, [group.incident_number])
 
 
 def _lock_incidents(plan: Plan, group: groups.Locked, further: Collection[int]) -> dict[int, Incident]:
@@ -250,9 +222,8 @@ def _lock_incidents(plan: Plan, group: groups.Locked, further: Collection[int]) 
 
 def _write_alerts(
     integration: Integration, group: groups.Locked, plan: Plan, seen_at: datetime
-) -> tuple[Foreseen, Agreed]:
-    """Close what was overtaken, and upsert what was delivered. What becomes of the rows that are there already, by the
-    plan, and whether the database agrees with it."""
+) -> dict[Key, upsert.Written]:
+    """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plan."""
     if plan.overtaken and upsert.close(plan.overtaken) != len(plan.overtaken):
         raise _Overtaken
     rows = []
@@ -265,18 +236,19 @@ def _write_alerts(
                 home = None  # it is in its incident already, or in one that is merged into it
             rows.append(_row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted))
     written = upsert.write(integration.pk, group.id, rows, seen_at=seen_at)
-    foreseen = _foreseen(plan, rows)
-    return foreseen, lambda: written() == foreseen
-
-
-def _foreseen(plan: Plan, rows: Iterable[upsert.Row]) -> Foreseen:
-    """What becomes of those rows that are there already, if nobody else has written one since they were read."""
-    found = {}
     for row in rows:
-        if (known := plan.known.get(row.key)) is not None:
-            was = Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
-            found[row.key] = upsert.Written(was, row.status)
-    return found
+        if written.get(row.key) != _foreseen(plan, row):
+            raise _Overtaken
+    return written
+
+
+def _foreseen(plan: Plan, row: upsert.Row) -> upsert.Written | None:
+    """What becomes of the row if nobody else has written it since it was read."""
+    known = plan.known.get(row.key)
+    if known is None:
+        return None
+    was = Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
+    return upsert.Written(was, row.status)
 
 
 def _lend(group: groups.Locked, incidents: dict[int, Incident], seen_at: datetime) -> None:
@@ -345,7 +317,7 @@ def _open_of_group(integration: Integration, notification: Notification) -> set[
     return set(Incident.objects.open().filter(correlation_key=key).values_list("pk", flat=True))
 
 
-def _counts(plan: Plan, notification: Notification, written: Foreseen) -> dict[str, int]:
+def _counts(plan: Plan, notification: Notification, written: dict[Key, upsert.Written]) -> dict[str, int]:
     """How many alerts of the delivery fired, resolved, changed in what they say, or brought nothing new."""
     counts = _none_of(notification)
     fired = {(*identity, alert.starts_at) for identity, alert in plan.fired}

@@ -4,9 +4,9 @@ one order. Measured as fast as COPY, and it carries ON CONFLICT ... RETURNING.""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -133,23 +133,18 @@ class Written(NamedTuple):
     status: str
 
 
-Known: TypeAlias = dict[Identity, list[rules.Instance]]
-
-
-def known(integration_id: int, alerts: Sequence[payload.Alert], *, is_late: bool) -> Callable[[], Known]:
-    """When it is called for: what is known of the fingerprints of these alerts, as far as it can matter. What is taken
-    in late may be older than that: then the instances say since when."""
+def known(
+    integration_id: int, alerts: Sequence[payload.Alert], *, is_late: bool
+) -> dict[Identity, list[rules.Instance]]:
+    """What is known of the fingerprints of these alerts, as far as it can matter. What is taken in late may be older
+    than that: then the instances say since when."""
+    found: dict[Identity, list[rules.Instance]] = defaultdict(list)
     if not alerts:
-        return dict
+        return found
     earliest = statements.moment(min(alert.starts_at for alert in alerts))
     fingerprints = statements.document(list({alert.fingerprint for alert in alerts}))
     sql = _KNOWN if statements.is_postgresql() else _KNOWN_ON_SQLITE
-    sent = statements.send(sql, [integration_id, fingerprints, earliest, earliest])
-    return lambda: _read(sent.rows(), is_late)
-
-
-def _read(rows: Iterable[tuple[Any, ...]], is_late: bool) -> Known:
-    found: Known = defaultdict(list)
+    rows = statements.run(sql, [integration_id, fingerprints, earliest, earliest])
     for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, *rest in rows:
         pk, incident_id, content_hash, seen_at = rest
         found[fingerprint, labels_hash].append(
@@ -177,17 +172,14 @@ def close(overtaken: Collection[int]) -> int:
     )
 
 
-def write(
-    integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime
-) -> Callable[[], dict[Key, Written]]:
-    """Insert or update all rows in one statement, in the order given. When it is called for: what became of those that
-    were there, by their keys; the others are as they were given.
+def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime) -> dict[Key, Written]:
+    """Insert or update all rows in one statement, in the order given; what became of those that were there, by their
+    keys. The others are as they were given.
 
-    Raises IntegrityError, then at the latest, where another delivery has opened the same fingerprint with another start
-    meanwhile.
+    Raises IntegrityError where another delivery has opened the same fingerprint with another start meanwhile.
     """
     if not rows:
-        return dict
+        return {}
     for order, row in enumerate(rows):
         row.order = order
     if statements.is_postgresql():
@@ -195,24 +187,25 @@ def write(
     else:
         sql, document = _SQLITE, statements.document([_as_sqlite_reads_it(row) for row in rows])
     seen = statements.moment(seen_at)
-    sent = statements.send(sql, [integration_id, group_id, seen, seen, document])
-    return lambda: {
+    return {
         (fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status)
-        for fingerprint, labels_hash, starts_at, was, status in sent.rows()
+        for fingerprint, labels_hash, starts_at, was, status in statements.run(
+            sql, [integration_id, group_id, seen, seen, document]
+        )
         if was
     }
 
 
-def touch(instances: Collection[rules.Instance], group_id: int, *, seen_at: datetime) -> Callable[[], int]:
-    """These were delivered again, as they are known. When it is called for: how many of them still are so."""
+def touch(instances: Collection[rules.Instance], group_id: int, *, seen_at: datetime) -> int:
+    """These were delivered again, as they are known; how many of them still are so."""
     which = [
         statements.document([i.id for i in instances if i.id is not None]),
         statements.document({str(i.id): f"{i.status} {i.content_hash}" for i in instances}),
     ]
     how = [group_id, statements.moment(seen_at)]
     if statements.is_postgresql():
-        return statements.send(_TOUCH, [*which, *how]).count
-    return statements.send(_TOUCH_ON_SQLITE, [*how, *which]).count
+        return statements.count(_TOUCH, [*which, *how])
+    return statements.count(_TOUCH_ON_SQLITE, [*how, *which])
 
 
 def _as_sqlite_reads_it(row: Row) -> dict[str, Any]:

@@ -5,9 +5,7 @@ On PostgreSQL each is prepared once for a connection. Rows come as tuples, JSON 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
@@ -16,50 +14,22 @@ import orjson
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A statement that was sent. Within `together` it may be on its way until its rows or their number are wanted."""
-
-    rows: Callable[[], list[tuple[Any, ...]]]
-    count: Callable[[], int]
-
-
-def send(sql: str, values: Sequence[Any]) -> Sent:
-    """Send it. Whoever needs no answer asks for none; what it breaks is raised at the latest where `together` ends."""
-    if not is_postgresql():
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            rows, count = (cursor.fetchall() if cursor.description else []), int(cursor.rowcount)
-        return Sent(lambda: rows, lambda: count)
-    database = _database()
-    cursor = database.prepared(sql, values)
-
-    def fetched() -> list[tuple[Any, ...]]:
-        with database.wrap_database_errors:
-            return cast(list[tuple[Any, ...]], cursor.fetchall())
-
-    def counted() -> int:
-        if cursor.rowcount < 0:
-            database.arrive()
-        return int(cursor.rowcount)
-
-    return Sent(fetched, counted)
-
-
 def run(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Send it, and give the rows that it returns."""
-    return send(sql, values).rows()
+    if is_postgresql():
+        return cast(list[tuple[Any, ...]], _database().prepared(sql, values).fetchall())
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cast(list[tuple[Any, ...]], cursor.fetchall())
 
 
 def count(sql: str, values: Sequence[Any]) -> int:
     """Send it, and give how many rows it wrote."""
-    return send(sql, values).count()
-
-
-def together() -> AbstractContextManager[None]:
-    """A stretch of a transaction in which no statement of ours waits for another's answer, on PostgreSQL. Whatever the
-    ORM is asked for waits for them, and ends it."""
-    return _database().together() if is_postgresql() else nullcontext()
+    if is_postgresql():
+        return int(_database().prepared(sql, values).rowcount)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
 
 
 @cache

@@ -129,8 +129,7 @@ def append(drafts: Sequence[tuple[Incident, Draft]], *, now: datetime) -> list[E
         return []
     incidents = {incident.pk: incident for incident, _ in drafts}
     _lock_heads(incidents)
-    lines, sent = _extend(drafts, now)
-    keys = {(incident_id, seq): pk for pk, incident_id, seq in sent.rows()}
+    lines, keys = _extend(drafts, now)
     return [_entry(incidents[line.incident_id], line, keys[line.incident_id, line.seq]) for line in lines]
 
 
@@ -140,12 +139,12 @@ def extend(drafts: Sequence[tuple[Incident, Draft]], *, now: datetime) -> None:
         _extend(drafts, now)
 
 
-def _extend(drafts: Sequence[tuple[Incident, Draft]], now: datetime) -> tuple[list[_Line], statements.Sent]:
+def _extend(drafts: Sequence[tuple[Incident, Draft]], now: datetime) -> tuple[list[_Line], dict[tuple[int, int], int]]:
     assert connection.in_atomic_block, "an entry is written with the change that it tells of"
     lines = [_chained(incident, draft, now) for incident, draft in drafts]
-    sent = _write(lines, {incident.pk: incident for incident, _ in drafts}.values(), now)
+    keys = _write(lines, {incident.pk: incident for incident, _ in drafts}.values(), now)
     wake.after_commit(wake.ENTRIES)
-    return lines, sent
+    return lines, keys
 
 
 def begin(incident: Incident, drafts: Iterable[Draft], *, now: datetime) -> Incident:
@@ -318,9 +317,9 @@ def _chained(incident: Incident, draft: Draft, now: datetime) -> _Line:
     return line
 
 
-def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -> statements.Sent:
-    """Insert the entries, and move the heads of these incidents to where they are in memory. Its rows are the id,
-    incident and seq of each entry."""
+def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -> dict[tuple[int, int], int]:
+    """Insert the entries, and move the heads of these incidents to where they are in memory. The ids of the entries, by
+    incident and seq."""
     entries = statements.document([_as_sent(line) for line in lines])
     among, ids = statements.among([incident.pk for incident in moved])
     heads = [
@@ -330,11 +329,12 @@ def _write(lines: Sequence[_Line], moved: Collection[Incident], now: datetime) -
         ids,
     ]
     if statements.is_postgresql():
-        return statements.send(_MOVE_AND_INSERT.format(among=among), [*heads, entries])
-    sent = statements.send(_INSERT_ON_SQLITE, [entries])
-    if moved:
-        statements.send(_MOVE_ON_SQLITE.format(among=among), heads)
-    return sent
+        rows = statements.run(_MOVE_AND_INSERT.format(among=among), [*heads, entries])
+    else:
+        rows = statements.run(_INSERT_ON_SQLITE, [entries])
+        if moved:
+            statements.count(_MOVE_ON_SQLITE.format(among=among), heads)
+    return {(incident_id, seq): pk for pk, incident_id, seq in rows}
 
 
 def _as_sent(line: _Line) -> dict[str, Any]:

@@ -1,16 +1,14 @@
-"""Django's backend for PostgreSQL, with connections that are seen to live without being asked, statements that the
-server prepares, and stretches of a transaction in which they travel together."""
+"""Django's backend for PostgreSQL, with connections that are seen to live without being asked, and a cursor whose
+statements the server prepares."""
 
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.operations import DatabaseOperations as Operations
-from psycopg import Error
 from psycopg.pq import ConnStatus
 
 
@@ -22,7 +20,7 @@ class DatabaseOperations(Operations):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     ops_class = DatabaseOperations
-    _stretch: ExitStack | None = None  # open while what is sent need not be answered at once
+    _kept: Any = None  # the cursor of the last transaction
 
     def is_usable(self) -> bool:
         """Whether the other end is there. It says nothing while we ask nothing: only where it has spoken, as it does
@@ -35,54 +33,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def prepared(self, sql: str, values: Sequence[Any]) -> Any:
         """A cursor that has sent this statement, whose values travel apart from it, so that the server need not plan it
-        anew. Its rows are to be fetched under `wrap_database_errors`, as they may be on their way."""
-        if self._is_watched:
+        anew. Within a transaction the next one takes the cursor over: its rows are to be fetched before."""
+        if not self.in_atomic_block or self.queries_logged or self.execute_wrappers:
             self.close_if_health_check_failed()
             self.ensure_connection()
-            watched = self._prepare_cursor(base.ServerBindingCursor(self.connection))  # type: ignore[attr-defined, call-arg]
-            watched.execute(sql, values)
-            return watched
-        self.validate_no_broken_transaction()
-        cursor: Any = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
-        with self.wrap_database_errors:
+            cursor = self._prepare_cursor(base.ServerBindingCursor(self.connection))  # type: ignore[attr-defined, call-arg]
             cursor.execute(sql, values)
-        return cursor
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Within a transaction, a stretch in which no `prepared` statement waits for the one before: all travel
-        together until rows of one are fetched, or it ends (PostgreSQL's pipeline). Whatever else is asked of the
-        database waits for them, and ends it. What one of them breaks is raised where rows are next fetched, or here."""
-        if self._is_watched or self._stretch is not None:
-            yield
-            return
-        stretch = ExitStack()
+            return cursor
+        self.validate_no_broken_transaction()
+        if self._kept is None or self._kept.connection is not self.connection:
+            self._kept = base.ServerBindingCursor(self.connection)  # type: ignore[call-arg]
         with self.wrap_database_errors:
-            stretch.enter_context(self.connection.pipeline())
-        self._stretch = stretch
-        try:
-            yield
-        except BaseException:
-            with suppress(Error):  # what follows from the one that is raised
-                self._leave()
-            raise
-        self.arrive()
-
-    def arrive(self) -> None:
-        """Wait for all that is on its way."""
-        with self.wrap_database_errors:
-            self._leave()
-
-    def _cursor(self, name: str | None = None) -> Any:
-        self.arrive()
-        return super()._cursor(name)  # type: ignore[misc]
-
-    def _leave(self) -> None:
-        stretch, self._stretch = self._stretch, None
-        if stretch is not None:
-            stretch.close()
-
-    @property
-    def _is_watched(self) -> bool:
-        """Whether statements go the whole way through Django: outside a transaction, or where they are counted."""
-        return not self.in_atomic_block or bool(self.queries_logged or self.execute_wrappers)
+            self._kept.execute(sql, values)
+        return self._kept

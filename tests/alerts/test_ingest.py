@@ -334,9 +334,7 @@ def overtaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         def known(*args: Any, **kwargs: Any) -> Any:
             return seen.pop() if seen else read(*args, **kwargs)
 
-        alerts = payload.parse(make.alertmanager_body()).alerts
-        now_known = read(Integration.objects.get().pk, alerts, is_late=False)()
-        seen.append(lambda: now_known)
+        seen.append(read(Integration.objects.get().pk, payload.parse(make.alertmanager_body()).alerts, is_late=False))
         monkeypatch.setattr(upsert, "known", known)
 
     return read_now

@@ -36,7 +36,7 @@ def write(
         content_hash="c",
         incident_id=None,
     )
-    return upsert.write(group.integration_id, group.pk, [row], seen_at=timezone.now())().get(row.key)
+    return upsert.write(group.integration_id, group.pk, [row], seen_at=timezone.now()).get(row.key)
 
 
 def test_resolved_is_final_but_for_a_promotion(group: Group) -> None:
