@@ -26,7 +26,7 @@ EXAMPLES = {
     "Marks": ["icons", "severity", "status", "badges", "avatars"],
     "Acts": ["buttons", "menus", "undo", "confirm", "dialog", "keys", "loading"],
     "Ways": ["tabs", "filters", "pagination", "export", "page_head"],
-    "Contents": ["lists", "empty", "stepper", "timeline", "budget", "message", "form", "refreshed"],
+    "Contents": ["lists", "empty", "stepper", "timeline", "budget", "message", "form", "formats", "refreshed"],
 }
 SCHEMES = {"light": "Light", "dark": "Dark"}
 _COMMENT = re.compile(r"\A\{# (.*?) #\}\n", re.DOTALL)
