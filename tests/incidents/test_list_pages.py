@@ -25,7 +25,7 @@ def listed(client: Client, query: str = "") -> list[str]:
     response = client.get(f"/incidents/{query}")
     assert response.status_code == 200
     table = response.content.decode().partition("<tbody")[2]
-    return [title.strip() for title in re.findall(r'<a href="/incidents/[0-9]+/"[^>]*>([^<]+)</a>', table)]
+    return [title.strip() for title in re.findall(r'<a href="/incidents/[0-9]+/"[^>]*><span[^>]*>([^<]+)</span></a>', table)]
 
 
 @pytest.fixture
