@@ -38,7 +38,7 @@ test: ## the tests, on SQLite; ARGS="-k words" goes to pytest
 test-all: ## the tests on PostgreSQL and Redis of their own, then the browser, Alertmanager and `make run` tests
 	$(LAUNCH) test-all $(ARGS)
 
-prove: ## kill, stop and flood what runs, at full size, on both databases: writes evidence/*.json (some 25 minutes)
+prove: ## kill, stop and flood what runs, at full size, on both databases: writes evidence/*.json (an hour and more)
 	$(LAUNCH) prove $(ARGS)
 
 bench: ## measure what is promised, on both databases: writes bench/results.json; ARGS="ingest --on postgresql" for some of it

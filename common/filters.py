@@ -29,8 +29,11 @@ class ManyWidget(forms.TextInput):
         return [part.strip() for text in given for part in str(text).split(",") if part.strip()]
 
 
+MOST = 100  # values of one filter
+
+
 class ManyField(forms.Field):
-    """Several words; each one of `choices` where there are any."""
+    """Several words, MOST of them; each one of `choices` where there are any."""
 
     widget = ManyWidget
 
@@ -39,6 +42,8 @@ class ManyField(forms.Field):
         self.allowed = None if choices is None else [value for value, _ in choices]
 
     def clean(self, value: list[str]) -> list[str]:
+        if len(value) > MOST:
+            raise ValidationError("%(most)s values at most.", params={"most": MOST})
         if any("\x00" in word for word in value):
             raise ValidationError("U+0000 is in no name.")
         if self.allowed is not None and (unknown := [word for word in value if word not in self.allowed]):
@@ -57,7 +62,7 @@ class AnyOf(django_filters.Filter):
             kwargs["choices"] = list(choices)
         super().__init__(*args, **kwargs)
         items = {**_TEXT, "enum": [value for value, _ in kwargs["choices"]]} if choices is not None else _TEXT
-        extend_schema_field({"type": "array", "items": items})(self)
+        extend_schema_field({"type": "array", "items": items, "maxItems": MOST})(self)
 
     def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
         return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset

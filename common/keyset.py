@@ -11,6 +11,7 @@ from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from threading import Lock
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -61,6 +62,9 @@ def page(queryset: QuerySet[Row], ordering: Sequence[str], cursor: str | None, s
     return _cut(rows, direction, order, size)
 
 
+_building = Lock()  # compiling writes into what clones of a queryset share
+
+
 class Pages:
     """The pages of a list of columns, whose statements are built once: that takes longer than to run them. `columns`
     are those of its `values_list`."""
@@ -74,9 +78,10 @@ class Pages:
     def page(self, cursor: str | None, replace: Callable[[Any], Any]) -> Page[Any]:
         """As `page`, with what `replace` makes of each parameter of the statement."""
         direction, values = _place(cursor, self._queryset, self._order) if cursor else ("", [])
-        built = self._built.get(direction)
-        if built is None:
-            built = self._built[direction] = _built(self._queryset, self._order, direction)
+        if direction not in self._built:
+            with _building:
+                self._built[direction] = _built(self._queryset, self._order, direction)
+        built = self._built[direction]
         values = _prepared(self._queryset, self._order, values)
         parameters = [
             replace(parameter) if place is None else values[place]

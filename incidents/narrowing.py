@@ -19,6 +19,7 @@ from incidents.listing import BY_URGENCY, TABS, Asked
 from incidents.models import Incident
 
 MOST = 30  # values of a facet in the menu
+_USUAL = 500  # characters of an address; the menus of longer ones are not kept, as each of their links holds it
 _TITLES = {
     "status": gettext_lazy("Status"),
     "severity": gettext_lazy("Severity"),
@@ -100,10 +101,11 @@ def chips(wanted: Asked, counts: facets.Counts) -> list[Chip]:
 
 def menu(wanted: Asked, counts: facets.Counts) -> list[Facet]:
     """Every facet with its values, the most frequent first; our own words in their own order, with those of none."""
+    build = _options if len(wanted.query) <= _USUAL else _options.__wrapped__
     return [
         Facet(
             str(title),
-            _options(name, wanted, counts.by_facet[name], counts.is_bounded, get_language()),
+            build(name, wanted, counts.by_facet[name], counts.is_bounded, get_language()),
             name in _CHOICES,
             name in wanted.given,
         )

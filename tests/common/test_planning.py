@@ -33,5 +33,21 @@ def test_it_learns_how_many_rows_there_are_and_how_few_an_index_of_some_has() ->
     assert known["incident_merged"].startswith("1 ")
 
 
+def test_each_look_reaches_the_connections_of_other_processes() -> None:
+    """They read what is known when the schema is not the one that they know."""
+    planning.learn(now=timezone.now())
+    before = schema_version()
+
+    planning.learn(now=timezone.now())
+
+    assert schema_version() > before
+
+
+def schema_version() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA schema_version")
+        return int(cursor.fetchone()[0])
+
+
 def test_it_is_on_the_schedule() -> None:
     assert "common.sqlite.planning.learn" in {job.function for job in jobs().values()}

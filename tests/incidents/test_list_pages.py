@@ -25,7 +25,9 @@ def listed(client: Client, query: str = "") -> list[str]:
     response = client.get(f"/incidents/{query}")
     assert response.status_code == 200
     table = response.content.decode().partition("<tbody")[2]
-    return [title.strip() for title in re.findall(r'<a href="/incidents/[0-9]+/"[^>]*><span[^>]*>([^<]+)</span></a>', table)]
+    return [
+        title.strip() for title in re.findall(r'<a href="/incidents/[0-9]+/"[^>]*><span[^>]*>([^<]+)</span></a>', table)
+    ]
 
 
 @pytest.fixture
@@ -86,7 +88,10 @@ def test_what_is_typed_into_the_search_is_text(client: Client) -> None:
     assert "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("query", ["?severity=sev9", "?status=on-fire", "?cursor=x", "?opened_after=soon"])
+TOO_MANY = "?service=" + ",".join(f"s{n}" for n in range(101))
+
+
+@pytest.mark.parametrize("query", ["?severity=sev9", "?status=on-fire", "?cursor=x", "?opened_after=soon", TOO_MANY])
 def test_an_address_that_no_filter_understands_is_refused_in_words(client: Client, query: str) -> None:
     assert client.get(f"/incidents/{query}").status_code == 422
 
