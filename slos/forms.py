@@ -105,7 +105,7 @@ class SloForm(_SloForm, ChangeForm):
     def __init__(self, *args: Any, slo: Slo, **kwargs: Any) -> None:
         initial = {
             **{name: getattr(slo, name) for name in ("service", "name", "kind", "model")},
-            "target": f"{Decimal(slo.target_text) * 100:f}%",
+            "target": f"{(Decimal(slo.target_text) * 100).normalize():f}%",
             "window": f"days:{slo.window_days}" if slo.window_days else f"calendar:{slo.window_calendar}",
             "time_zone": slo.window_time_zone,
             "labels": "\n".join(f"{name}={value}" for name, value in slo.labels.items()),
