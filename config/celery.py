@@ -57,6 +57,5 @@ app.conf.beat_schedule = {
     "end stuck messages": {"task": "notifications.delivery.end_stuck", "schedule": timedelta(seconds=30)},
     "forget ended sessions": {"task": "people.sessions.forget_ended", "schedule": timedelta(hours=1)},
     "forget old attempts": {"task": "people.throttling.forget_over", "schedule": timedelta(hours=1)},
-    "look how the tables have grown": {"task": "common.sqlite.planning.learn", "schedule": timedelta(hours=6)},
     "clean up deliveries": {"task": "alerts.retention.clean_up", "schedule": timedelta(minutes=10)},
 }
