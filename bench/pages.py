@@ -291,7 +291,8 @@ def _add(there: int, wanted: int) -> None:
             cursor.execute("VACUUM (ANALYZE) incidents_incident, incidents_entry")
             cursor.execute("CHECKPOINT")
         else:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # its planner counts nothing by itself, and nobody tells it
+            # Its planner counts nothing by itself, and nobody tells it.
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 MANY = 50_000  # rows that are written faster without indexes
