@@ -14,7 +14,7 @@ from incidents import impact, lifecycle, responding, saving
 from incidents.models import Incident, SloLink
 from people.models import Team, User
 from tests import make
-from tests.browsing import page
+from tests.browsing import page, signed_in
 from tests.make import NOW, SYSTEM, person
 
 Status = Incident.Status
@@ -79,6 +79,46 @@ def test_the_address_narrows_the_list_and_a_sentence_says_how(client: Client, pa
     page = client.get("/incidents/?severity=sev1&q=nothing").content.decode()
     assert "Open incidents with severity SEV1, text “nothing”, most urgent first." in page
     assert "No incident is like this" in page
+
+
+# Statements and menus are built once, and serve whoever asks next.
+
+
+def read_by(user: User, query: str) -> list[str]:
+    return listed(signed_in(user), query)
+
+
+def test_who_reads_after_an_administrator_sees_their_own(
+    admin: User, alice: User, charlie: User, bob: User, payments: Team
+) -> None:
+    make.incident(payments, "Between us", is_private=True)
+    make.incident(payments, "For all")
+
+    assert set(read_by(admin, "?tab=all")) == set(read_by(bob, "?tab=all")) == {"Between us", "For all"}
+    assert read_by(alice, "?tab=all") == read_by(charlie, "?tab=all") == ["For all"]
+    assert read_by(alice, "?tab=mine") == ["For all"]
+    assert read_by(charlie, "?tab=mine") == []
+
+
+def test_a_moment_without_an_offset_is_each_readers_own(alice: User, bob: User, payments: Team) -> None:
+    make.incident(payments, "At nine in UTC")
+    User.objects.filter(pk=alice.pk).update(time_zone="UTC")
+    User.objects.filter(pk=bob.pk).update(time_zone="Asia/Tokyo")
+    query = f"?tab=all&opened_after={NOW:%Y-%m-%d}T10:00"
+
+    assert NOW.hour == 9
+    assert read_by(alice, query) == []
+    assert read_by(bob, query) == ["At nine in UTC"]  # where it was 18:00 then
+
+
+def test_a_menu_speaks_the_language_of_each_reader(alice: User, bob: User, payments: Team) -> None:
+    make.incident(payments, "For all")
+    User.objects.filter(pk=bob.pk).update(language="de")
+
+    assert ">Acknowledged<" in page(alice, "/incidents/")
+    german = page(bob, "/incidents/")
+    assert ">Acknowledged<" not in german
+    assert ">Übernommen<" in german
 
 
 def test_what_is_typed_into_the_search_is_text(client: Client) -> None:
