@@ -110,27 +110,24 @@ def test_menus_open_and_close_and_give_the_focus_back(furnished: House, desk: Pa
 def test_the_list_of_keys_opens_and_closes_and_gives_the_focus_back(furnished: House, desk: Page) -> None:
     desk.goto(f"{furnished.url}/incidents/")
     desk.keyboard.press("j")
-    at_hand = desk.evaluate("document.activeElement.outerHTML")
-    desk.keyboard.press("?")
-    expect(desk.locator("dialog#keys")).to_be_visible()
-
-    desk.keyboard.press("Escape")
-
-    expect(desk.locator("dialog#keys")).to_be_hidden()
-    assert desk.evaluate("document.activeElement.outerHTML") == at_hand
+    opens_and_gives_back(desk, "?", "dialog#keys")
 
 
 def test_a_question_gives_the_focus_back_to_what_was_pressed(furnished: House, desk: Page) -> None:
     desk.goto(f"{furnished.url}/settings/tokens/")
     to(desk, "button[data-confirm], form[data-confirm] button")
-    asked_by = desk.evaluate("document.activeElement.outerHTML")
-    desk.keyboard.press("Space")
-    expect(desk.locator("dialog#confirm")).to_be_visible()
+    opens_and_gives_back(desk, "Space", "dialog#confirm")
+
+
+def opens_and_gives_back(desk: Page, key: str, dialog: str) -> None:
+    before = desk.evaluate("document.activeElement.outerHTML")
+    desk.keyboard.press(key)
+    expect(desk.locator(dialog)).to_be_visible()
 
     desk.keyboard.press("Escape")
 
-    expect(desk.locator("dialog#confirm")).to_be_hidden()
-    assert desk.evaluate("document.activeElement.outerHTML") == asked_by
+    expect(desk.locator(dialog)).to_be_hidden()
+    assert desk.evaluate("document.activeElement.outerHTML") == before
 
 
 @pytest.fixture
