@@ -140,7 +140,7 @@ class Incident(models.Model):
             models.Index(fields=["service", "created_at", "id"], name="incident_of_service"),
             models.Index(fields=["model", "created_at", "id"], name="incident_of_model"),
             models.Index(fields=["team", "created_at", "id"], name="incident_of_team"),
-            # what was merged into one, which few are: an analysed SQLite takes an index of all for one that tells nothing
+            # what was merged into one, which few are: to an analysed SQLite an index of all tells nothing
             models.Index(fields=["merged_into"], condition=Q(merged_into__isnull=False), name="incident_merged"),
             # whether there was a drill, among all that were none
             models.Index(fields=["correlation_key"], condition=Q(is_drill=True), name="incident_drill"),
