@@ -37,7 +37,7 @@ function around(field, before, after) {
 
 function lines(field, before) {
   const { value, selectionStart, selectionEnd } = field;
-  const from = value.lastIndexOf("\n", selectionStart - 1) + 1;
+  const from = value.slice(0, selectionStart).lastIndexOf("\n") + 1;
   const end = value.indexOf("\n", selectionEnd);
   const to = end < 0 ? value.length : end;
   const all = value.slice(from, to).split("\n");
