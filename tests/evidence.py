@@ -24,6 +24,12 @@ def is_wanted() -> bool:
     return os.environ.get("BURNLINE_PROVE") == "1"
 
 
+def allowed(seconds: float) -> float:
+    """How long something promised within so many seconds may take here. A proof keeps to it, as it has the machine to
+    itself; beside other tests it is looked for longer, for they take their share."""
+    return seconds if is_wanted() else 3 * seconds
+
+
 @contextmanager
 def of(name: str, **conditions: Any) -> Iterator[dict[str, Any]]:
     """A row of figures to fill in, under these conditions (`redis=True`, `seed=7`). It is kept where the block ends

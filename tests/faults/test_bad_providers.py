@@ -86,7 +86,7 @@ def test_nothing_is_lost_nobody_is_pressed_and_who_is_well_hears_at_once(
     for name, keys in asked.items():
         assert keys <= {request.key for request in all_of_them[name].requests}
     assert row["shortest_pause_ms"] >= 9000
-    assert row["well_beside_max_ms"] <= row["well_alone_max_ms"] + 1000
+    assert row["well_beside_max_ms"] <= row["well_alone_max_ms"] + 1000 * evidence.allowed(1)
 
 
 def _tell_slowly(user: User, count: int) -> dict[str, float]:

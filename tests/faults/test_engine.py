@@ -74,7 +74,7 @@ def test_who_hangs_delays_nobody_else(errands: type[Errand], machines: Plant) ->
 
     assert row["arrived"] == len(due)
     assert row["hanging_at_once"] <= Errand.LANE_LIMIT
-    assert row["max_ms"] <= 2_000  # a tick, and the second that is allowed
+    assert row["max_ms"] <= 1000 * evidence.allowed(2)  # a tick, and the second that is allowed
 
 
 @pytest.mark.slow
@@ -88,13 +88,13 @@ def test_what_became_due_while_no_engine_ran_is_done_within_ten_seconds_of_its_r
 
         began = time.monotonic()
         machines.engine()
-        assert becomes(lambda: waiting() == 0, 30)
+        assert becomes(lambda: waiting() == 0, evidence.allowed(30))
 
         seconds = time.monotonic() - began
         row |= {"deliveries": OVERDUE, "arrived": len(provider.requests), "max_ms": round(seconds * 1000)}
 
     assert row["arrived"] == OVERDUE
-    assert seconds <= 10 + 2  # it needs a moment to start
+    assert seconds <= evidence.allowed(10 + 2)  # it needs a moment to start
 
 
 @pytest.mark.slow
