@@ -84,16 +84,19 @@ def test(*words: str) -> None:
     """The suite on SQLite, on all cores."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        succeed([PYTHON, "-m", "pytest", *side_by_side(), "-m", "not e2e", *words], env)
+        succeed([PYTHON, "-m", "pytest", *side_by_side(), "-m", "not e2e and not proof", *words], env)
 
 
 def test_all(*words: str) -> None:
-    """The suite on PostgreSQL and Redis, then what drives a whole installation from outside."""
+    """The suite on PostgreSQL and Redis, a share of the proofs on both databases, then what drives a whole installation
+    from outside."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        on_clusters = [PYTHON, "-m", "tests.clusters", PYTHON, "-m", "pytest"]
+        on_sqlite = [PYTHON, "-m", "pytest", "-n", "auto"]
         # No more workers than cores: a long transaction of one holds back what is streamed in the databases of all.
-        succeed([*on_clusters, "-n", "auto", "-m", "not e2e", *words], env)
+        on_clusters = [PYTHON, "-m", "tests.clusters", *on_sqlite]
+        succeed([*on_clusters, "-m", "not e2e", *words], env)
+        succeed([*on_sqlite, "-m", "proof", *words], env, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
 
@@ -109,7 +112,8 @@ def prove(*words: str) -> None:
     evidence/."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        proofs = [words] if words else [FAULTS, [*side_by_side(), *STRANGERS]]
+        others = [*side_by_side(), "-m", "proof", "--ignore=" + FAULTS[0]]
+        proofs = [words] if words else [FAULTS, others, [*side_by_side(), *STRANGERS]]
         for beside in ([], [PYTHON, "-m", "tests.clusters"]):
             for proof in proofs:
                 whole = {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"}
