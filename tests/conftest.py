@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from math import inf
 
+import hypothesis
 import pytest
 from django.apps import apps
 from django.conf import settings
@@ -23,6 +24,11 @@ from tests import make
 APPEND_ONLY = ("incidents_entry", "people_auditevent")
 
 Api = Callable[..., APIClient]
+
+
+# How long an example takes is for the benches to say: here, other tests take their share of the machine.
+hypothesis.settings.register_profile("beside others", deadline=None)
+hypothesis.settings.load_profile("beside others")
 
 
 def pytest_configure() -> None:

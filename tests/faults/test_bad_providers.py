@@ -31,7 +31,7 @@ WELL = 60  # messages to the one that is well
 BAD_FOR = 8.0  # seconds
 PATIENCE = 90.0  # seconds
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.proof
 
 
 def tell(user: User) -> str:

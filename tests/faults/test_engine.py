@@ -44,7 +44,7 @@ def waiting(lane: str = "") -> int:
     return Errand.objects.filter(state="waiting", lane__startswith=lane).count()
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_who_hangs_delays_nobody_else(errands: type[Errand], machines: Plant) -> None:
     with (
         providers.http() as slow,
@@ -77,7 +77,7 @@ def test_who_hangs_delays_nobody_else(errands: type[Errand], machines: Plant) ->
     assert row["max_ms"] <= 1000 * evidence.allowed(2)  # a tick, and the second that is allowed
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_what_became_due_while_no_engine_ran_is_done_within_ten_seconds_of_its_return(
     errands: type[Errand], machines: Plant
 ) -> None:
@@ -97,7 +97,7 @@ def test_what_became_due_while_no_engine_ran_is_done_within_ten_seconds_of_its_r
     assert seconds <= evidence.allowed(10 + 2)  # it needs a moment to start
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 def test_what_kills_the_engine_is_put_aside_and_the_rest_is_done(errands: type[Errand], machines: Plant) -> None:
     write(1, "deadly", "", is_deadly=True, attempts=Errand.MAX_ATTEMPTS - 1)
     write(50, "good", "")
@@ -146,7 +146,7 @@ def test_told_to_stop_it_ends_what_can_be_ended(errands: type[Errand], machines:
         assert len(provider.requests) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connections to cut")
 def test_connections_that_are_cut_lose_nothing(errands: type[Errand], machines: Plant) -> None:
     with providers.http() as provider, evidence.of("cut-connections", redis=False) as row:

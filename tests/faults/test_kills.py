@@ -36,7 +36,7 @@ def private_networks(settings: Any) -> None:
     settings.ENV = settings.ENV.model_copy(update={"private_networks": "127.0.0.0/8"})
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize("redis", WITH_REDIS)
 @pytest.mark.django_db(transaction=True)
 def test_every_message_arrives_through_kills(machines: Plant, private_networks: None, redis: bool) -> None:

@@ -23,7 +23,7 @@ EVERY = 0.05  # seconds between two errands
 PATIENCE = 60.0  # seconds
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.proof,
     pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server here"),
     pytest.mark.skipif(
         connection.vendor == "sqlite" and not evidence.is_wanted(), reason="on SQLite only as part of the proof"

@@ -29,7 +29,7 @@ from tests.crowd import Crowd
 from tests.make import NOW
 from tests.streams import Ended, listening, of_page, of_program
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proof]
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAMS = "/api/v1/events/"
