@@ -1,7 +1,8 @@
-"""The group of a delivery: its row is the first lock that is taken."""
+"""The group of a delivery, and what else its alerts are correlated by: their rows are the first locks that are taken."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -21,6 +22,17 @@ ON CONFLICT (integration_id, key_hash) DO UPDATE SET
                  ELSE alerts_group.last_seen_at END
 RETURNING id, incident_id,
   (SELECT i.number FROM incidents_incident AS i WHERE i.id = alerts_group.incident_id AND i.merged_into_id IS NULL)"""
+
+# What routes correlate by has rows of the same kind, found by their keys, which no group has.
+_LOCK_MORE = """
+INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at)
+SELECT %s, {hash}, {key}, 0, %s FROM {rows} WHERE true ORDER BY 2
+ON CONFLICT (integration_id, key_hash) DO UPDATE SET last_seen_at = excluded.last_seen_at
+RETURNING id, incident_id, key_hash"""
+_LOCK_MORE_ON_POSTGRESQL = _LOCK_MORE.format(hash="h", key="k", rows="jsonb_to_recordset(%s::jsonb) AS t(h text, k text)")
+_LOCK_MORE_ON_SQLITE = _LOCK_MORE.format(
+    hash="json_extract(j.value, '$.h')", key="json_extract(j.value, '$.k')", rows="json_each(%s) AS j"
+)
 
 _FOLLOW = "UPDATE alerts_group SET incident_id = %s WHERE id = %s"
 
@@ -43,6 +55,21 @@ def lock(integration: Integration, notification: Notification, *, seen_at: datet
     return Locked(pk, _key(integration, key_hash), incident_id, number)
 
 
+def lock_more(integration: Integration, keys: Collection[str], *, seen_at: datetime) -> Mapping[str, Locked]:
+    """The rows of what alerts are correlated by, by their keys; made where they are new, and locked in one order. They
+    come after the group's own."""
+    if not keys:
+        return {}
+    by_hash = {sha256(f"route {key}".encode()).hexdigest(): key for key in keys}
+    rows = statements.document([{"h": key_hash, "k": key} for key_hash, key in sorted(by_hash.items())])
+    sql = _LOCK_MORE_ON_POSTGRESQL if statements.is_postgresql() else _LOCK_MORE_ON_SQLITE
+    found = statements.run(sql, [integration.pk, statements.moment(seen_at), rows])
+    return {
+        by_hash[key_hash]: Locked(pk, _key(integration, key_hash), incident_id, None)
+        for pk, incident_id, key_hash in found
+    }
+
+
 def follow(group: Locked, incident_id: int) -> None:
     """Point the group at the incident of its next alerts."""
     statements.count(_FOLLOW, [incident_id, group.id])
@@ -51,6 +78,11 @@ def follow(group: Locked, incident_id: int) -> None:
 def correlation_key(integration: Integration, notification: Notification) -> str:
     """What the open incident of this group is found by."""
     return _key(integration, _hash_of(notification))
+
+
+def correlation_keys(integration: Integration, keys: Collection[str]) -> list[str]:
+    """The same for what routes correlate by."""
+    return [_key(integration, sha256(f"route {key}".encode()).hexdigest()) for key in keys]
 
 
 def _key(integration: Integration, key_hash: str) -> str:

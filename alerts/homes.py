@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 
-from alerts import groups, payload, routing
-from alerts.models import Integration
+from alerts import groups, payload, routing, waiters
+from alerts.models import Alert, Integration
 from alerts.payload import Notification
 from alerts.plans import Plan, Times
+from alerts.routing import Destination
 from alerts.upsert import Identity
 from incidents import lifecycle, timeline
 from incidents.models import Entry, Incident
@@ -22,29 +26,43 @@ Status = Incident.Status
 _LISTED = 500  # alerts that an entry lists one by one; it counts them all
 
 
+@dataclass(frozen=True, slots=True)
+class Strands:
+    """What the alerts of a delivery are correlated by: their group, and the keys of routes, all locked."""
+
+    group: groups.Locked
+    others: Mapping[str, groups.Locked]
+    destinations: Mapping[Identity, Destination]
+
+    def of(self, identity: Identity) -> groups.Locked:
+        return self.others.get(self.destinations[identity].key, self.group)
+
+
 def find(
     plan: Plan,
-    group: groups.Locked,
+    strands: Strands,
     incidents: dict[int, Incident],
     integration: Integration,
     notification: Notification,
     actor: Actor,
     times: Times,
-) -> Incident | None:
-    """Give every identity its incident; open or reopen one where the rules say so. Returns the one that was opened."""
+) -> None:
+    """Give every identity its incident, in `plan.home`; open or reopen one where routes and rules say so."""
 
     def effective(pk: int | None) -> Incident | None:
         incident = incidents.get(pk or 0)
         return incidents.get(incident.merged_into_id) if incident and incident.merged_into_id else incident
 
-    of_group = next((i for i in incidents.values() if i.is_open and i.correlation_key == group.correlation_key), None)
-    of_group = of_group or effective(group.incident_id)
-    homeless: list[tuple[Identity, payload.Alert]] = []
-    fired = dict(plan.fired)
+    def of_strand(strand: groups.Locked) -> Incident | None:
+        open_ones = (i for i in incidents.values() if i.is_open and i.correlation_key == strand.correlation_key)
+        return next(open_ones, None) or effective(strand.incident_id)
+
+    homeless: dict[str, list[Identity]] = defaultdict(list)  # by the correlation key of what they need
+    fired = {identity for identity, _ in plan.fired}
     for identity, verdict in plan.verdicts.items():
         mine = [i.incident_id for i in (verdict.was_open, *verdict.delivered) if i and i.incident_id]
         own = effective(mine[0]) if mine else None
-        opening = verdict.is_open if identity in fired else None
+        opening = verdict.is_open if identity in fired or identity in plan.lonely else None
         moved = verdict.was_open and verdict.is_open and verdict.was_open.starts_at != verdict.is_open.starts_at
         if opening is None and not moved:
             if own is not None:
@@ -53,23 +71,106 @@ def find(
         starts_at = (opening or verdict.is_open).starts_at  # type: ignore[union-attr]
         # What fires again with the start at which it had resolved began, for us, when it came back.
         began_at = verdict.returned_at or starts_at
-        stays = moved or (verdict.promoted and own is not None and own.is_open)
-        candidate = own if stays else (of_group or own)
+        stays = (moved and own is not None) or (verdict.promoted and own is not None and own.is_open)
+        strand = strands.of(identity)
+        candidate = own if stays else (of_strand(strand) or own)
+        goes = strands.destinations[identity]
+        if goes.does in ("ignore", "heartbeat") and not stays:
+            plan.told[identity] = goes.told(goes.does) or {}
+            continue
+        if candidate is not None and not stays and _is_past(candidate, goes, times):
+            candidate = None
         if candidate is None or not _takes(candidate, began_at, times, is_known=own is candidate, actor=actor):
-            homeless.append((identity, plan.sent[(*identity, starts_at)]))
+            homeless[strand.correlation_key].append(identity)
         else:
             plan.home[identity] = candidate
+            if identity in plan.lonely:
+                plan.fired.append((identity, plan.sent[(*identity, starts_at)]))
+            if (told := goes.told("attached")) is not None and not stays:
+                plan.told[identity] = told
         if verdict.promoted and plan.home.get(identity) is not own:
             plan.moving.add(identity)
-    opened = None
-    if homeless:
-        opened = _open(integration, group, notification, [alert for _, alert in homeless], actor, times)
-        plan.home |= {identity: opened for identity, _ in homeless}
+    for key, identities in homeless.items():
+        _house(key, identities, plan, strands, integration, notification, actor, times)
     # What comes resolved and was never heard of opens nothing, but is shown with the others of its group.
-    shown_in = opened or (of_group if of_group is not None and of_group.is_open else None)
-    if shown_in is not None:
-        plan.home = dict.fromkeys(plan.verdicts, shown_in) | plan.home
-    return opened
+    for identity in plan.verdicts.keys() - plan.home.keys():
+        if identity in plan.told or identity in plan.waits_for or plan.verdicts[identity].is_open:
+            continue
+        shown_in = next((i for i in plan.opened if i.correlation_key == strands.of(identity).correlation_key), None)
+        shown_in = shown_in or of_strand(strands.of(identity))
+        if shown_in is not None and shown_in.is_open:
+            plan.home[identity] = shown_in
+
+
+def _house(
+    key: str,
+    identities: Sequence[Identity],
+    plan: Plan,
+    strands: Strands,
+    integration: Integration,
+    notification: Notification,
+    actor: Actor,
+    times: Times,
+) -> None:
+    """Open an incident of this key for alerts that have none, or let them wait where their route has them wait: for an
+    incident to attach to, or until they are so many."""
+    alerts = {identity: plan.sent[(*identity, plan.verdicts[identity].is_open.starts_at)] for identity in identities}  # type: ignore[union-attr]
+    openers = [identity for identity in identities if strands.destinations[identity].does != "attach"]
+    waiting = list(waiters.of(key, plan)) if integration.table else []
+    goes = strands.destinations[openers[0]] if openers else None
+    if goes is None or not _are_enough(goes, [alerts[i] for i in openers], waiting, times):
+        for identity in identities:
+            plan.waits_for[identity] = key
+            plan.told[identity] = strands.destinations[identity].told("waits") or {}
+        return
+    joining = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in openers))]
+    fields = routing.fields(integration, notification, joining)
+    opened = lifecycle.open_incident(
+        str(fields.pop("title")),
+        by=actor,
+        now=times.now,
+        heard_at=times.at,
+        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
+        started_at=min(times.at, *(alert.starts_at for alert in (*joining, *waiting))),
+        detected_at=times.at,
+        correlation_key=key,
+        **fields,
+    )
+    waiters.join(waiting, opened)
+    plan.opened.append(opened)
+    for identity in identities:
+        plan.home[identity] = opened
+        if identity in plan.lonely:
+            plan.fired.append((identity, alerts[identity]))
+        if (told := strands.destinations[identity].told("opened")) is not None:
+            plan.told[identity] = told
+
+
+def _are_enough(
+    goes: Destination, alerts: Sequence[payload.Alert], waiting: Sequence[Alert], times: Times
+) -> bool:
+    """Whether so many fire as the route asks for, or so many values of its label."""
+    wanted = goes.decision.said.get("threshold") or 1
+    if wanted <= 1:
+        return True
+    since = times.at - (goes.span("threshold_within") or timedelta(0))
+    of_late = [*alerts, *(alert for alert in waiting if alert.first_seen_at >= since)]
+    if label := goes.decision.said.get("threshold_label"):
+        return len({alert.labels.get(label, "") for alert in of_late}) >= int(wanted)
+    return len(of_late) >= int(wanted)
+
+
+def _is_past(incident: Incident, goes: Destination, times: Times) -> bool:
+    """Whether its last alert fired so long ago that it takes no other: then it gives its key away."""
+    window = goes.span("window")
+    if window is None or not incident.is_open:
+        return False
+    last = Alert.objects.filter(incident=incident).aggregate(at=Max("first_seen_at"))["at"]
+    if last is None or times.at - last <= window:
+        return False
+    Incident.objects.filter(pk=incident.pk).update(correlation_key="")
+    incident.correlation_key = ""
+    return True
 
 
 def _takes(incident: Incident, starts_at: datetime, times: Times, *, is_known: bool, actor: Actor) -> bool:
@@ -80,7 +181,8 @@ def _takes(incident: Incident, starts_at: datetime, times: Times, *, is_known: b
     ended_at = incident.resolved_at or incident.updated_at
     if is_known and starts_at <= ended_at:
         return True
-    if times.at - ended_at > timedelta(seconds=settings.ENV.reopen_window) or incident.status == Status.CLOSED:
+    window = settings.ENV.reopen_window if incident.reopen_window is None else incident.reopen_window
+    if times.at - ended_at > timedelta(seconds=window) or incident.status == Status.CLOSED:
         return False
     try:
         with transaction.atomic():
@@ -89,29 +191,7 @@ def _takes(incident: Incident, starts_at: datetime, times: Times, *, is_known: b
         return False
 
 
-def _open(
-    integration: Integration,
-    group: groups.Locked,
-    notification: Notification,
-    alerts: list[payload.Alert],
-    actor: Actor,
-    times: Times,
-) -> Incident:
-    fields = routing.fields(integration, notification, alerts)
-    return lifecycle.open_incident(
-        str(fields.pop("title")),
-        by=actor,
-        now=times.now,
-        heard_at=times.at,
-        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed(alerts))],
-        started_at=min(times.at, *(alert.starts_at for alert in alerts)),
-        detected_at=times.at,
-        correlation_key=group.correlation_key,
-        **fields,
-    )
-
-
-def listed(alerts: Sequence[payload.Alert]) -> dict[str, object]:
+def listed(alerts: Sequence[payload.Alert | Alert]) -> dict[str, object]:
     """How many, and the first of them: so many are listed that any delivery has room that a request takes in."""
     return {
         "count": len(alerts),

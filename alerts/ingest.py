@@ -2,7 +2,7 @@
 alerts is kept in that transaction, and its alerts are taken in by `fanout` soon after.
 
 The walk is `take_in`, and each of its steps has its module. Locks are taken in one order, here and everywhere: the
-group, incidents by id, the number counter, alerts by fingerprint.
+group, what else routes correlate by, heartbeats, incidents by id, the number counter, alerts by fingerprint.
 What two deliveries do at once is decided by constraints and by what the statements return: where that is not what was
 planned, the transaction is undone and done again with what has become visible meanwhile.
 """
@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from alerts import deliveries, groups, homes, payload, plans, rules, upsert
+from alerts import deliveries, groups, heartbeats, homes, payload, plans, routing, rules, upsert
 from alerts.models import Alert, Delivery, FanOut, Integration
 from alerts.payload import Notification
 from alerts.plans import Judge, Plan, Times
@@ -148,12 +148,13 @@ def take_in(
         return _hear_again(plan, group, notification, times)
 
     actor = alerts_from(integration.slug, integration.name)
-    incidents = _lock_incidents(plan, group, further)
-    opened = homes.find(plan, group, incidents, integration, notification, actor, times)
+    strands = _strands(integration, group, plan, times)
+    incidents = _lock_incidents(plan, strands, further)
+    homes.find(plan, strands, incidents, integration, notification, actor, times)
     written = _write_alerts(integration, group, plan, times.seen_at)
     _lend(group, incidents, times.seen_at)
-    touched = _tell(plan, opened, actor, times)
-    _follow(group, plan, opened)
+    touched = _tell(plan, actor, times)
+    _follow(strands, plan)
     return Taken(group.id, _counts(plan, notification, written), touched)
 
 
@@ -208,12 +209,27 @@ def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, ti
     return Taken(group.id, counts, [group.incident_number])
 
 
-def _lock_incidents(plan: Plan, group: groups.Locked, further: Collection[int]) -> dict[int, Incident]:
+def _strands(integration: Integration, group: groups.Locked, plan: Plan, times: Times) -> homes.Strands:
+    """What the alerts are correlated by, all of it locked; and where each of them goes. Signs of life are noted."""
+    sent = _last_words(plan)
+    destinations = {identity: routing.destination(integration, sent[identity]) for identity in plan.verdicts}
+    keys = {goes.key for goes in destinations.values() if goes.key}
+    others = groups.lock_more(integration, keys, seen_at=times.seen_at)
+    beats = [
+        (identity, sent[identity], goes.decision.said.get("heartbeat_interval"))
+        for identity, goes in destinations.items()
+        if goes.does == "heartbeat" and sent[identity].status == "firing"
+    ]
+    if beats:
+        heartbeats.heard(integration, beats, at=times.seen_at)
+    return homes.Strands(group, others, destinations)
+
+
+def _lock_incidents(plan: Plan, strands: homes.Strands, further: Collection[int]) -> dict[int, Incident]:
     """Every incident that this delivery may touch, locked by id. A merged one brings the one that it went into: where
     that is not among them, all begins anew, as it may come before those that are locked."""
     wanted = plan.incidents | set(further)
-    if group.incident_id:
-        wanted.add(group.incident_id)
+    wanted |= {each.incident_id for each in (strands.group, *strands.others.values()) if each.incident_id}
     found = timeline.lock(wanted)
     if missing := {i.merged_into_id for i in found.values() if i.merged_into_id} - set(found):
         raise _Overtaken(missing)
@@ -234,7 +250,9 @@ def _write_alerts(
             promoted = verdict.promoted and instance.is_firing and instance.id is not None
             if promoted and identity not in plan.moving:
                 home = None  # it is in its incident already, or in one that is merged into it
-            rows.append(_row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted))
+            row = _row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted)
+            row.waits_for, row.routed = plan.waits_for.get(identity), plan.told.get(identity)
+            rows.append(row)
     written = upsert.write(integration.pk, group.id, rows, seen_at=seen_at)
     for row in rows:
         if written.get(row.key) != _foreseen(plan, row):
@@ -261,7 +279,7 @@ def _lend(group: groups.Locked, incidents: dict[int, Incident], seen_at: datetim
         new.update(merged_from=incident)
 
 
-def _tell(plan: Plan, opened: Incident | None, actor: Actor, times: Times) -> list[int]:
+def _tell(plan: Plan, actor: Actor, times: Times) -> list[int]:
     """One entry for each incident and kind of transition; the numbers of the incidents that were touched. That nothing
     fires any more is only known when it is written down."""
     fired: dict[int, list[payload.Alert]] = defaultdict(list)
@@ -270,7 +288,7 @@ def _tell(plan: Plan, opened: Incident | None, actor: Actor, times: Times) -> li
     by_id = {incident.id: incident for incident in plan.home.values()}
     last_words = _last_words(plan) if plan.ended else {}
     for identity, alert in plan.fired:
-        if (home := plan.home[identity]) is not opened:
+        if (home := plan.home.get(identity)) is not None and home not in plan.opened:
             fired[home.id].append(alert)
     for identity, instance in plan.ended:
         if (home_of := plan.home.get(identity)) is not None:
@@ -295,26 +313,34 @@ def _link_slos(plan: Plan, actor: Actor, now: datetime) -> None:
     """Link the SLOs that alerts name by their `slo_id` label."""
     named: dict[int, set[str]] = defaultdict(set)
     for identity, alert in plan.fired:
-        if slug := alert.labels.get("slo_id"):
+        if (slug := alert.labels.get("slo_id")) and identity in plan.home:
             named[plan.home[identity].pk].add(slug)
     by_id = {incident.id: incident for incident in plan.home.values()}
     for pk, slugs in sorted(named.items()):
         impact.link_by_labels(by_id[pk], slugs, by=actor, now=now)
 
 
-def _follow(group: groups.Locked, plan: Plan, opened: Incident | None) -> None:
-    """Point the group at the incident of its next alerts: the one that was opened, or the open one of its alerts where
-    it has none, or where it is the group's own."""
-    open_ones = [opened] if opened else [i for i in plan.home.values() if i.is_open]
-    own = [i for i in open_ones if group.incident_id is None or i.correlation_key == group.correlation_key]
-    if own and own[0].pk != group.incident_id:
-        groups.follow(group, own[0].pk)
+def _follow(strands: homes.Strands, plan: Plan) -> None:
+    """Point the group, and what routes correlate by, at the incident of their next alerts: the one that was opened, or
+    the open one of their alerts where they have none, or where it is their own."""
+    for strand in (strands.group, *strands.others.values()):
+        found = [i for i in plan.opened if i.correlation_key == strand.correlation_key]
+        if not found:
+            homes_of = (home for identity, home in plan.home.items() if strands.of(identity) is strand)
+            found = [
+                home
+                for home in homes_of
+                if home.is_open and (strand.incident_id is None or home.correlation_key == strand.correlation_key)
+            ]
+        if found and found[0].pk != strand.incident_id:
+            groups.follow(strand, found[0].pk)
 
 
 def _open_of_group(integration: Integration, notification: Notification) -> set[int]:
-    """The open incident with the group's own correlation key, if there is one."""
-    key = groups.correlation_key(integration, notification)
-    return set(Incident.objects.open().filter(correlation_key=key).values_list("pk", flat=True))
+    """The open incidents with the group's own correlation key, and with those that routes give its alerts."""
+    keys = {routing.destination(integration, alert).key for alert in notification.alerts} - {""}
+    wanted = [groups.correlation_key(integration, notification), *groups.correlation_keys(integration, keys)]
+    return set(Incident.objects.open().filter(correlation_key__in=wanted).values_list("pk", flat=True))
 
 
 def _counts(plan: Plan, notification: Notification, written: dict[Key, upsert.Written]) -> dict[str, int]:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, timedelta
 from hashlib import sha256
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from alerts import routes
 from common import work
 from incidents.models import Incident
 from people.actors import Actor
 from people.models import Team
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 
 class Integration(models.Model):
@@ -39,6 +44,12 @@ class Integration(models.Model):
     old_token_hint = models.CharField(max_length=12, blank=True, default="", db_default="")
     old_token_until = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
+    routes = models.JSONField(default=list, db_default=Value([], models.JSONField()))  # as `alerts.routes` reads them
+    # seconds within which what fires is sent again: as an admin says, else as it is learned from what is sent
+    repeat_interval = models.PositiveIntegerField(null=True, blank=True)
+    learned_interval = models.PositiveIntegerField(null=True)
+    # what becomes of an alert that is not confirmed any more: seconds after which it counts as resolved; null: never
+    stale_resolves_after = models.PositiveIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -58,6 +69,11 @@ class Integration(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("integration-detail", args=[self.slug])
+
+    @cached_property
+    def table(self) -> routes.Table:
+        """Its routes, compiled once for each time that it is read."""
+        return routes.table(self.routes)
 
     @staticmethod
     def new_token() -> str:
@@ -86,7 +102,8 @@ class RawBody(models.Model):
 
 
 class Group(models.Model):
-    """An Alertmanager group as heard of from one integration, and the incident that it leads to now.
+    """An Alertmanager group as heard of from one integration, and the incident that it leads to now; or what else alerts
+    are correlated by, where a route says so: then `key` is that, and no delivery has it.
 
     Its row is the first lock that a delivery takes, so deliveries of one group pass one after another.
     """
@@ -129,6 +146,7 @@ class Delivery(models.Model):
     raw = models.ForeignKey(RawBody, null=True, on_delete=models.PROTECT, related_name="deliveries")
     raw_removed_at = models.DateTimeField(null=True)  # when what was kept of its text was cleaned up
     size = models.PositiveIntegerField()
+    replay_of = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="replays", db_index=False)
     counts = models.JSONField(default=dict)  # {"received", "opened", "changed", "unchanged", "resolved", "quarantined"}
     incidents = models.JSONField(default=list)  # numbers of the incidents that it touched
     quarantined = models.JSONField(default=list)  # [{"position", "reason", "raw"}]
@@ -246,6 +264,10 @@ class Alert(models.Model):
     )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    stale_since = models.DateTimeField(null=True)  # since when a firing one is not confirmed any more
+    # What its route made of it, {"does", "route", "because"}; null where the defaults opened, or attached it.
+    routed = models.JSONField(null=True)
+    waits_for = models.CharField(max_length=100, null=True)  # the correlation key of an incident that may yet take it
 
     objects: ClassVar = AlertQuerySet.as_manager()
 
@@ -270,6 +292,8 @@ class Alert(models.Model):
             models.Index(
                 fields=["provisional_since"], condition=Q(provisional_since__isnull=False), name="alert_provisional"
             ),
+            # what waits for an incident of its key
+            models.Index(fields=["waits_for"], condition=Q(waits_for__isnull=False), name="alert_waiting"),
             # the list of alerts, newest first
             models.Index(fields=["-starts_at", "-id"], name="alert_newest"),
         ]
@@ -278,5 +302,46 @@ class Alert(models.Model):
         return f"{self.name or self.fingerprint} {self.status}"
 
     @property
+    def state(self) -> str:
+        """Its status, as people see it: of what fires and is not confirmed any more, stale."""
+        return self.Status.STALE.value if self.is_stale else self.status
+
+    @property
+    def is_stale(self) -> bool:
+        return self.status == self.Status.FIRING and self.stale_since is not None
+
+    @property
+    def state_label(self) -> StrOrPromise:
+        return self.Status(self.state).label
+
+    @property
     def provisional(self) -> bool:
         return self.provisional_since is not None
+
+
+class Heartbeat(models.Model):
+    """An alert that always fires, as a sign of life of whoever sends it: where it is not heard in time, an incident
+    opens."""
+
+    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="heartbeats", db_index=False)
+    fingerprint = models.CharField(max_length=64)
+    labels_hash = models.CharField(max_length=16)
+    name = models.CharField(max_length=300, blank=True)
+    labels = models.JSONField(default=dict)
+    heard_at = models.DateTimeField()
+    heard_every = models.FloatField(null=True)  # seconds between two beats: the most of late
+    interval = models.PositiveIntegerField(null=True)  # seconds, where a route sets it
+    missed_at = models.DateTimeField(null=True)  # when it was missed
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="heartbeats")
+    removed_at = models.DateTimeField(null=True)  # when a person said that it is not expected any more
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["integration", "fingerprint", "labels_hash"], name="one_heartbeat_per_fingerprint"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.fingerprint

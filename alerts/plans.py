@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from alerts import payload, rules
 from alerts.payload import Notification
@@ -47,6 +47,10 @@ class Plan:
     overtaken: list[int] = field(default_factory=list)  # ids of rows that another instance replaces
     home: dict[Identity, Incident] = field(default_factory=dict)  # which incident an identity belongs to
     moving: set[Identity] = field(default_factory=set)  # what returned after its own incident was over, to another
+    lonely: set[Identity] = field(default_factory=set)  # open before and now, and in no incident
+    opened: list[Incident] = field(default_factory=list)
+    told: dict[Identity, dict[str, Any]] = field(default_factory=dict)  # what a route made of it
+    waits_for: dict[Identity, str] = field(default_factory=dict)  # the key of an incident that may yet take it
 
     @property
     def incidents(self) -> set[int]:
@@ -64,7 +68,7 @@ class Plan:
         return (
             bool(self.sent)
             and len(self.known) == len(self.sent)
-            and not (self.fired or self.ended or self.overtaken)
+            and not (self.fired or self.ended or self.overtaken or self.lonely)
             and all(self.sent[key].content_hash == known.content_hash for key, known in self.known.items())
             and all(
                 instance == self.known[(*identity, instance.starts_at)]
@@ -99,6 +103,8 @@ def make(
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]
         if verdict.is_open and not verdict.was_open:
             plan.fired.append((identity, plan.sent[(*identity, verdict.is_open.starts_at)]))
+        if verdict.was_open and verdict.is_open and verdict.is_open.incident_id is verdict.was_open.incident_id is None:
+            plan.lonely.add(identity)
         if verdict.was_open and not verdict.is_open:
             plan.ended.append((identity, verdict.was_open))
     return plan

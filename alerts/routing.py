@@ -1,16 +1,22 @@
-"""Which service, model, team, severity and kind an alert speaks of, by its labels."""
+"""Where each alert of a delivery goes by the routes of its integration, and what a new incident says of itself."""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
+from alerts import routes
 from alerts.models import Integration
 from alerts.payload import Alert, Notification
+from alerts.routes import Decision
 from catalog.models import Model, Service
 from common.text import shortened
 from incidents.models import Incident
+from people.models import Team
 
 _FRESH_FOR = 5.0  # seconds that a process trusts its copy of the catalogue
 
@@ -24,37 +30,79 @@ _SEVERITIES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Destination:
+    """What was decided of an alert, and the key by which its incident is found: "" for the Alertmanager group's own."""
+
+    decision: Decision
+    key: str = ""
+
+    @property
+    def does(self) -> str:
+        return self.decision.does
+
+    def span(self, name: str) -> timedelta | None:
+        seconds = self.decision.said.get(name)
+        return None if seconds is None else timedelta(seconds=seconds)
+
+    def told(self, becomes: str) -> dict[str, Any] | None:
+        """For people, and for programs: which route took it and why; None where the defaults did what they do."""
+        decision = self.decision
+        if decision.route is None and not decision.because and becomes in ("opened", "attached"):
+            return None
+        return {
+            "does": decision.does,
+            "route": decision.route,
+            "because": [list(each) for each in decision.because],
+            "key": self.key,
+            "becomes": becomes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class _Catalogue:
     services: Mapping[str, tuple[int, int | None]]  # slug -> (id, team id)
     models: Mapping[str, tuple[int, int | None, int | None]]  # slug -> (id, team id, service id)
+    teams: Mapping[str, int]
     read_at: float
 
 
 _catalogue: _Catalogue | None = None
 
 
-def fields(integration: Integration, notification: Notification, fired: list[Alert]) -> dict[str, object]:
-    """What a new incident of these alerts says of itself: the fields of `Incident` by name."""
+def destination(integration: Integration, alert: Alert) -> Destination:
+    """Where it goes. Asks for the catalogue where a route needs it, else for nothing."""
+    decision = integration.table.decide(alert)
+    return Destination(decision, _key(decision, alert) if decision.said else "")
+
+
+def fields(integration: Integration, notification: Notification, fired: list[Alert]) -> dict[str, Any]:
+    """What a new incident of these alerts says of itself: the fields of `Incident` by name. What routes say of the first
+    of them goes before what is read from the labels of all."""
     catalogue = _read()
+    said = integration.table.decide(fired[0]).said if fired and integration.table else {}
     service_id = team_id = model_id = None
-    for alert in fired:
-        if (model := catalogue.models.get(alert.labels.get("model", ""))) is not None:
-            model_id, team_id, service_id = model
-            break
-    for alert in fired:
-        slug = alert.labels.get("service") or alert.labels.get("slo_service") or alert.labels.get("sloth_service") or ""
-        if (service := catalogue.services.get(slug)) is not None:
-            service_id, team_id = service[0], service[1] or team_id
-            break
-    return {
-        "title": title(notification, fired),
-        "severity": min((severity(alert.labels) for alert in fired), default=Incident.Severity.SEV3),
-        "kind": _kind(fired),
+    if (model := _first(catalogue.models, (_model_of(said, alert) for alert in fired))) is not None:
+        model_id, team_id, service_id = model
+    if (service := _first(catalogue.services, (_service_of(said, alert) for alert in fired))) is not None:
+        service_id, team_id = service[0], service[1] or team_id
+    if said.get("team"):
+        team_id = catalogue.teams.get(routes.filled(said["team"], fired[0]), team_id)
+    words = routes.filled(said.get("title", ""), fired[0]) if said else ""
+    found: dict[str, Any] = {
+        "title": shortened(words, 300) or title(notification, fired),
+        "severity": min((_severity_of(said, alert) for alert in fired), default=Incident.Severity.SEV3),
+        "kind": _kind(said, fired),
         "service_id": service_id,
         "model_id": model_id,
         "team_id": team_id or integration.team_id,
         "labels": notification.common_labels or (fired[0].labels if fired else {}),
     }
+    if said:
+        kept = {"resolve": "resolves", "quiet_period": "quiet_period", "reopen_window": "reopen_window"}
+        found |= {field: said[name] for name, field in kept.items() if name in said}
+        if said.get("candidate"):
+            found["is_candidate"] = True
+    return found
 
 
 def severity(labels: Mapping[str, str]) -> Incident.Severity:
@@ -82,11 +130,47 @@ def forget() -> None:
     _catalogue = None
 
 
-def _kind(fired: list[Alert]) -> str:
+def _key(decision: Decision, alert: Alert) -> str:
+    """What its incident is found by; "" where that is the Alertmanager group."""
+    match decision.said.get("correlate"):
+        case "labels":
+            values = {name: alert.labels.get(name, "") for name in sorted(decision.said["correlate_labels"])}
+            return f"labels {json.dumps(values, ensure_ascii=False)}"
+        case "service" if (slug := _service_of(decision.said, alert)) in _read().services:
+            return f"service {slug}"
+        case "model" if (slug := _model_of(decision.said, alert)) in _read().models:
+            return f"model {slug}"
+    return ""
+
+
+def _service_of(said: Mapping[str, Any], alert: Alert) -> str:
+    if said.get("service") and (slug := routes.filled(said["service"], alert)):
+        return slug
+    return alert.labels.get("service") or alert.labels.get("slo_service") or alert.labels.get("sloth_service") or ""
+
+
+def _model_of(said: Mapping[str, Any], alert: Alert) -> str:
+    return (routes.filled(said["model"], alert) if said.get("model") else "") or alert.labels.get("model", "")
+
+
+def _severity_of(said: Mapping[str, Any], alert: Alert) -> Incident.Severity:
+    if said.get("severity") and (word := routes.filled(said["severity"], alert).lower()) in _SEVERITIES:
+        return _SEVERITIES[word]
+    return severity(alert.labels)
+
+
+def _kind(said: Mapping[str, Any], fired: Sequence[Alert]) -> str:
     for alert in fired:
-        if alert.labels.get("kind") in Incident.Kind.values:
-            return alert.labels["kind"]
+        word = routes.filled(said["kind"], alert).lower() if said.get("kind") else ""
+        for kind in (word, alert.labels.get("kind")):
+            if kind in Incident.Kind.values:
+                return str(kind)
     return Incident.Kind.OTHER
+
+
+def _first(known: Mapping[str, Any], slugs: Iterable[str]) -> Any:
+    """The first of them that the catalogue knows."""
+    return next((known[slug] for slug in slugs if slug in known), None)
 
 
 def _read() -> _Catalogue:
@@ -95,6 +179,7 @@ def _read() -> _Catalogue:
         _catalogue = _Catalogue(
             services={s: (i, t) for s, i, t in Service.objects.values_list("slug", "id", "team_id")},
             models={s: (i, t, v) for s, i, t, v in Model.objects.values_list("slug", "id", "team_id", "service_id")},
+            teams=dict(Team.objects.values_list("slug", "id")),
             read_at=time.monotonic(),
         )
     return _catalogue

@@ -38,12 +38,13 @@ SELECT {_READ} FROM alerts_alert
 WHERE integration_id = %s AND fingerprint IN (SELECT value FROM json_each(%s)) AND {_MATTERS}"""
 
 _CLOSE = """
-UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}
+UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}, stale_since = NULL
 WHERE id {among} AND status = 'firing'"""
 
 _COLUMNS = (
     "integration_id, fingerprint, labels_hash, starts_at, ends_at, status, was, superseded, provisional_since, name, "
-    "labels, annotations, generator_url, content_hash, group_id, incident_id, first_seen_at, last_seen_at"
+    "labels, annotations, generator_url, content_hash, group_id, incident_id, first_seen_at, last_seen_at, "
+    "waits_for, routed"
 )
 
 # What the latest delivery said stands, also where an earlier one is taken in after it.
@@ -66,14 +67,17 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   superseded = excluded.superseded, provisional_since = excluded.provisional_since,
   incident_id = CASE WHEN excluded.was = '{PROMOTE}' THEN COALESCE(excluded.incident_id, alerts_alert.incident_id)
                 ELSE COALESCE(alerts_alert.incident_id, excluded.incident_id) END,
+  stale_since = CASE WHEN excluded.last_seen_at >= alerts_alert.last_seen_at THEN NULL ELSE alerts_alert.stale_since END,
+  waits_for = CASE WHEN COALESCE(alerts_alert.incident_id, excluded.incident_id) IS NULL THEN excluded.waits_for END,
+  routed = COALESCE(excluded.routed, alerts_alert.routed),
   {_NEWEST}
 RETURNING fingerprint, labels_hash, starts_at, was, status"""
 
 _POSTGRESQL = f"""
 WITH written AS (INSERT INTO alerts_alert ({_COLUMNS})
-SELECT %s, f, h, s, e, st, w, su, p, n, l, a, u, c, %s, i, %s, %s FROM jsonb_to_recordset(%s::jsonb)
+SELECT %s, f, h, s, e, st, w, su, p, n, l, a, u, c, %s, i, %s, %s, wf, r FROM jsonb_to_recordset(%s::jsonb)
   AS t(o int, f text, h text, s timestamptz, e timestamptz, st text, w text, su bool, p timestamptz, n text, l jsonb,
-       a jsonb, u text, c text, i bigint) ORDER BY o
+       a jsonb, u text, c text, i bigint, wf text, r jsonb) ORDER BY o
 {_ON_CONFLICT}
 )
 SELECT * FROM written WHERE was <> ''"""  # what was not there is as it was sent
@@ -82,7 +86,7 @@ _MEMBERS = ("f", "h", "s", "e", "st", "w", "su", "p", "n", "l", "a", "u", "c")
 _SQLITE = f"""
 INSERT INTO alerts_alert ({_COLUMNS})
 SELECT %s, {", ".join(f"json_extract(j.value, '$.{member}')" for member in _MEMBERS)}, %s,
-       json_extract(j.value, '$.i'), %s, %s
+       json_extract(j.value, '$.i'), %s, %s, json_extract(j.value, '$.wf'), json_extract(j.value, '$.r')
 FROM json_each(%s) AS j WHERE true ORDER BY j.key
 {_ON_CONFLICT}"""
 
@@ -93,14 +97,14 @@ WITH same AS (
   AND %s::jsonb ->> id::text = status || ' ' || content_hash
   ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE
 )
-UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = greatest(last_seen_at, %s)
+UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = greatest(last_seen_at, %s), stale_since = NULL
 FROM same WHERE id = held"""
 _TOUCH_ON_SQLITE = """
-UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = max(last_seen_at, %s)
+UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = max(last_seen_at, %s), stale_since = NULL
 WHERE id IN (SELECT value FROM json_each(%s)) AND json_extract(%s, '$.' || id) = status || ' ' || content_hash"""
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, omit_defaults=True):
     """One instance to write. `status` as it shall be, `was` empty or PROMOTE. The names within the statement are short,
     as each is sent with every row."""
 
@@ -119,7 +123,9 @@ class Row(msgspec.Struct):
     content_hash: str = msgspec.field(name="c")
     # of one that is there already it changes nothing, but for a promotion
     incident_id: int | None = msgspec.field(name="i")
-    order: int = msgspec.field(name="o", default=0)
+    order: int = msgspec.field(name="o", default=-1)
+    waits_for: str | None = msgspec.field(name="wf", default=None)
+    routed: dict[str, Any] | None = msgspec.field(name="r", default=None)
 
     @property
     def key(self) -> Key:

@@ -74,6 +74,12 @@ class Incident(models.Model):
         SECURITY = "security", _("Security")
         OTHER = "other", _("Other")
 
+    class Resolves(models.TextChoices):
+        ALL = "all", _("when all of its alerts have ended")
+        ANY = "any", _("when any of its alerts has ended")
+        FIRST = "first", _("when the alert that opened it has ended")
+        NEVER = "never", _("never by itself")
+
     OPEN = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
 
     number = models.PositiveIntegerField(unique=True)
@@ -100,6 +106,14 @@ class Incident(models.Model):
     reason = models.TextField(blank=True)  # why it was dismissed
     merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
     correlation_key = models.CharField(max_length=100, blank=True)  # what later alerts find it by; "" when declared
+    is_candidate = models.BooleanField(default=False, db_default=False)  # it counts once a person confirms it
+    # which of its alerts have to end before it may resolve by itself, and how long it is quiet until then (seconds;
+    # null: as the settings say)
+    resolves = models.CharField(
+        max_length=5, choices=Resolves.choices, default=Resolves.ALL, db_default=Resolves.ALL.value
+    )
+    quiet_period = models.PositiveIntegerField(null=True, blank=True)
+    reopen_window = models.PositiveIntegerField(null=True, blank=True)  # seconds in which later alerts reopen it
 
     last_seq = models.PositiveIntegerField(default=0)
     last_hash = models.CharField(max_length=64, blank=True)
