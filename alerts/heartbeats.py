@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from alerts import payload
 from alerts.models import Heartbeat, Integration
@@ -23,8 +25,7 @@ _SETTLES = 0.8  # how much of what was known of its pace stands when it beats qu
 
 
 def heard(integration: Integration, beats: Sequence[tuple[Identity, payload.Alert, int | None]], *, at: datetime) -> None:
-    """Note that these were heard; the intervals are those that routes set. Needs the transaction of the delivery. One
-    that was missed is back: its incident is told so, and resolves once it is quiet, where nobody took it."""
+    """Note that these were heard; the intervals are those that routes set. Needs the transaction of the delivery."""
     known = {
         (each.fingerprint, each.labels_hash): each
         for each in Heartbeat.objects.select_for_update()
@@ -41,7 +42,7 @@ def heard(integration: Integration, beats: Sequence[tuple[Identity, payload.Aler
                 defaults={"name": alert.name, "labels": alert.labels, "heard_at": at, "interval": interval},
             )
             continue
-        changes = {"interval": interval, "heard_at": max(before.heard_at, at), "missed_at": None, "removed_at": None}
+        changes: dict[str, Any] = {"interval": interval, "heard_at": max(before.heard_at, at), "removed_at": None}
         gap = (at - before.heard_at).total_seconds()
         if gap >= LEAST and before.missed_at is None:
             changes["heard_every"] = _pace(before.heard_every, gap)
@@ -49,12 +50,12 @@ def heard(integration: Integration, beats: Sequence[tuple[Identity, payload.Aler
 
 
 def look(*, now: datetime) -> int:
-    """Open an incident for each heartbeat that was not heard in time, and let those clear that are back. How many."""
-    silent = Heartbeat.objects.filter(missed_at=None, removed_at=None, integration__is_active=True)
-    missed = [pk for pk in silent.values_list("pk", flat=True) if _is_late(Heartbeat.objects.get(pk=pk), now)]
-    back = Heartbeat.objects.filter(missed_at=None, incident__isnull=False).values_list("pk", flat=True)
+    """Open an incident for each heartbeat that was not heard in time, and tell those of what is back. How many."""
+    expected = Heartbeat.objects.filter(removed_at=None, integration__is_active=True)
+    missed = [each.pk for each in expected.filter(missed_at=None) if is_late(each, now)]
+    back = expected.filter(missed_at__isnull=False, heard_at__gt=F("missed_at")).values_list("pk", flat=True)
     done = schedule.sweep(missed, lambda pk: _miss(pk, now))
-    return done + schedule.sweep(list(back), lambda pk: _clear(pk, now))
+    return done + schedule.sweep(list(back), lambda pk: _return(pk, now))
 
 
 @transaction.atomic
@@ -70,11 +71,15 @@ def remove(heartbeat: Heartbeat, *, by: Actor, now: datetime) -> bool:
 
 def allowed(heartbeat: Heartbeat) -> timedelta:
     """How long it may be silent."""
-    pace = heartbeat.interval or heartbeat.heard_every or AT_FIRST
-    return timedelta(seconds=MISSED_AFTER * pace)
+    return timedelta(seconds=MISSED_AFTER * pace(heartbeat))
 
 
-def _is_late(heartbeat: Heartbeat, now: datetime) -> bool:
+def pace(heartbeat: Heartbeat) -> float:
+    """How often it is expected, in seconds: as its route says, else as it was learned."""
+    return float(heartbeat.interval or heartbeat.heard_every or AT_FIRST)
+
+
+def is_late(heartbeat: Heartbeat, now: datetime) -> bool:
     return now - heartbeat.heard_at > allowed(heartbeat)
 
 
@@ -85,27 +90,28 @@ def _pace(known: float | None, gap: float) -> float:
 
 @transaction.atomic
 def _miss(pk: int, now: datetime) -> bool:
-    heartbeat = Heartbeat.objects.select_for_update().select_related("integration__team").get(pk=pk)
-    if heartbeat.missed_at is not None or heartbeat.removed_at is not None or not _is_late(heartbeat, now):
+    heartbeat = Heartbeat.objects.select_for_update(of=("self",)).select_related("integration__team").get(pk=pk)
+    if heartbeat.missed_at is not None or heartbeat.removed_at is not None or not is_late(heartbeat, now):
         return False
     integration = heartbeat.integration
-    if heartbeat.incident_id is not None:
-        incident = timeline.lock([heartbeat.incident_id])[heartbeat.incident_id]
-        if incident.is_open:
-            Heartbeat.objects.filter(pk=pk).update(missed_at=now)
-            return True
+    actor = alerts_from(integration.slug, integration.name)
+    incident = timeline.lock([heartbeat.incident_id or 0]).get(heartbeat.incident_id or 0)
     with language.of_what_is_kept():
         title = f"No sign of life from {integration.name}: {heartbeat} is missing"
         words = (
-            f"It came every {round(heartbeat.interval or heartbeat.heard_every or AT_FIRST)} seconds, and was last "
-            f"heard at {heartbeat.heard_at:%Y-%m-%d %H:%M:%S} UTC. Until it is back, alerts may not reach Burnline."
+            f"It came every {round(pace(heartbeat))} seconds, and was last heard at "
+            f"{heartbeat.heard_at:%Y-%m-%d %H:%M:%S} UTC. Until it is back, alerts may not reach Burnline."
         )
-    actor = alerts_from(integration.slug, integration.name)
+    missing = timeline.Draft(Entry.Kind.OBSERVATION, actor, now, text=words)
+    if incident is not None and incident.is_open:
+        timeline.extend([(incident, missing)], now=now)
+        Heartbeat.objects.filter(pk=pk).update(missed_at=now)
+        return True
     incident = lifecycle.open_incident(
         title,
         by=actor,
         now=now,
-        opening=[timeline.Draft(Entry.Kind.OBSERVATION, actor, now, text=words)],
+        opening=[missing],
         started_at=heartbeat.heard_at,
         detected_at=now,
         severity=Incident.Severity.SEV2,
@@ -118,18 +124,17 @@ def _miss(pk: int, now: datetime) -> bool:
 
 
 @transaction.atomic
-def _clear(pk: int, now: datetime) -> bool:
-    heartbeat = Heartbeat.objects.select_for_update().select_related("integration").get(pk=pk)
-    if heartbeat.missed_at is not None or heartbeat.incident_id is None:
+def _return(pk: int, now: datetime) -> bool:
+    """It is back: its incident is told, and resolves once it was quiet, where nobody took it."""
+    heartbeat = Heartbeat.objects.select_for_update(of=("self",)).select_related("integration").get(pk=pk)
+    if heartbeat.missed_at is None or heartbeat.heard_at <= heartbeat.missed_at:
         return False
-    incident = timeline.lock([heartbeat.incident_id])[heartbeat.incident_id]
-    Heartbeat.objects.filter(pk=pk).update(incident=None)
-    if incident.is_open:
-        integration = heartbeat.integration
-        actor = alerts_from(integration.slug, integration.name)
-        drafts = [
-            timeline.Draft(Entry.Kind.OBSERVATION, actor, heartbeat.heard_at, text=f"{heartbeat} is heard again."),
-            timeline.Draft(Entry.Kind.ALL_CLEAR, actor, now),
-        ]
-        timeline.extend([(incident, draft) for draft in drafts], now=now)
+    Heartbeat.objects.filter(pk=pk).update(missed_at=None)
+    incident = timeline.lock([heartbeat.incident_id or 0]).get(heartbeat.incident_id or 0)
+    if incident is not None and incident.is_open:
+        actor = alerts_from(heartbeat.integration.slug, heartbeat.integration.name)
+        text = f"{heartbeat} is heard again."
+        back = timeline.Draft(Entry.Kind.OBSERVATION, actor, heartbeat.heard_at, text=text)
+        clear = timeline.Draft(Entry.Kind.ALL_CLEAR, actor, now)
+        timeline.extend([(incident, back), (incident, clear)], now=now)
     return True

@@ -118,7 +118,7 @@ def _house(
     openers = [identity for identity in identities if strands.destinations[identity].does != "attach"]
     waiting = list(waiters.of(key, plan)) if integration.table else []
     goes = strands.destinations[openers[0]] if openers else None
-    if goes is None or not _are_enough(goes, [alerts[i] for i in openers], waiting, times):
+    if goes is None or not _are_enough(goes, {i: alerts[i] for i in openers}, plan, waiting, times):
         for identity in identities:
             plan.waits_for[identity] = key
             plan.told[identity] = strands.destinations[identity].told("waits") or {}
@@ -147,14 +147,21 @@ def _house(
 
 
 def _are_enough(
-    goes: Destination, alerts: Sequence[payload.Alert], waiting: Sequence[Alert], times: Times
+    goes: Destination,
+    alerts: Mapping[Identity, payload.Alert],
+    plan: Plan,
+    waiting: Sequence[Alert],
+    times: Times,
 ) -> bool:
     """Whether so many fire as the route asks for, or so many values of its label."""
     wanted = goes.decision.said.get("threshold") or 1
     if wanted <= 1:
         return True
     since = times.at - (goes.span("threshold_within") or timedelta(0))
-    of_late = [*alerts, *(alert for alert in waiting if alert.first_seen_at >= since)]
+    of_late: list[payload.Alert | Alert] = [
+        *(alert for identity, alert in alerts.items() if identity not in plan.lonely or alert.starts_at >= since),
+        *(alert for alert in waiting if alert.first_seen_at >= since),
+    ]
     if label := goes.decision.said.get("threshold_label"):
         return len({alert.labels.get(label, "") for alert in of_late}) >= int(wanted)
     return len(of_late) >= int(wanted)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -304,9 +304,20 @@ def _tell(plan: Plan, actor: Actor, times: Times) -> list[int]:
         drafts.append((by_id[pk], resolved))
         if not still_firing.get(pk):
             drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now)))
+        elif _is_enough(by_id[pk], ended[pk]):
+            told = {"policy": by_id[pk].resolves}
+            drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now, data=told)))
     timeline.extend(drafts, now=times.now)
     _link_slos(plan, actor, times.now)
     return sorted({incident.number for incident in plan.home.values()})
+
+
+def _is_enough(incident: Incident, ended: Sequence[rules.Instance]) -> bool:
+    """Whether its route lets it resolve although others still fire."""
+    if incident.resolves == Incident.Resolves.FIRST:
+        first = Alert.objects.filter(incident=incident).order_by("first_seen_at", "id").values_list("pk", flat=True)
+        return first.first() in {instance.id for instance in ended}
+    return incident.resolves == Incident.Resolves.ANY
 
 
 def _link_slos(plan: Plan, actor: Actor, now: datetime) -> None:

@@ -217,6 +217,19 @@ class AlertQuerySet(models.QuerySet["Alert"]):
     def firing(self) -> AlertQuerySet:
         return self.filter(status=Alert.Status.FIRING)
 
+    def shown_as(self, *states: str) -> AlertQuerySet:
+        """Those of such states: what fires and is not confirmed any more is stale, and not firing."""
+        stale = Q(status=Alert.Status.FIRING, stale_since__isnull=False)
+        kinds = {
+            Alert.Status.FIRING: Q(status=Alert.Status.FIRING, stale_since=None),
+            Alert.Status.RESOLVED: Q(status=Alert.Status.RESOLVED),
+            Alert.Status.STALE: stale,
+        }
+        wanted = Q(pk__in=())
+        for state in states:
+            wanted |= kinds[Alert.Status(state)]
+        return self.filter(wanted)
+
     def for_actor(self, actor: Actor | None) -> AlertQuerySet:
         """Alerts without an incident, and those of incidents that this actor may see."""
         visible = Incident.objects.for_actor(actor)
@@ -233,7 +246,7 @@ class Alert(models.Model):
     class Status(models.TextChoices):
         FIRING = "firing", _("Firing")
         RESOLVED = "resolved", _("Resolved")
-        STALE = "stale", _("Stale")
+        STALE = "stale", _("Stale")  # only ever shown: such an alert fires, and is not confirmed any more
 
     # `one_row_per_instance` begins with it. That it exists, and the group, is not looked up row by row: whoever writes
     # alerts holds the group's row, whose integration is (docs/decisions/0013).

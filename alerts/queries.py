@@ -29,9 +29,9 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 def alerts(actor: Actor, *, status: str = "", integration: Integration | None = None, q: str = "") -> QuerySet[Alert]:
     """Those that the actor may see, with integration and incident. `q` is part of a name, a whole fingerprint, or
     `label=value`."""
-    found: QuerySet[Alert] = Alert.objects.for_actor(actor).select_related("integration", "incident")
+    found = Alert.objects.for_actor(actor).select_related("integration", "incident")
     if status:
-        found = found.filter(status=status)
+        found = found.shown_as(status)
     if integration is not None:
         found = found.filter(integration=integration)
     name, equals, value = q.partition("=")
@@ -42,7 +42,7 @@ def alerts(actor: Actor, *, status: str = "", integration: Integration | None = 
 
 def firing(actor: Actor) -> int:
     """How many of them fire now."""
-    count: int = Alert.objects.for_actor(actor).firing().count()
+    count: int = Alert.objects.for_actor(actor).shown_as(Alert.Status.FIRING).count()
     return count
 
 
@@ -72,8 +72,7 @@ def integration_for(slug: str, now: datetime) -> Integration:
 
 
 def alerts_by_status(integration: Integration) -> dict[str, int]:
-    counted = integration.alerts.order_by().values_list("status").annotate(n=Count("id"))
-    return dict.fromkeys(Alert.Status.values, 0) | dict(counted)
+    return {status: integration.alerts.shown_as(status).count() for status in Alert.Status.values}
 
 
 def deliveries(*, integration: Integration | None = None, only_faulty: bool = False) -> QuerySet[Delivery]:

@@ -18,7 +18,9 @@ from people.serializers import of_team
 class AlertOut(rest.Output):
     fingerprint = serializers.CharField()
     name = serializers.SerializerMethodField()
-    status = serializers.ChoiceField(Alert.Status.choices)
+    status = serializers.ChoiceField(
+        Alert.Status.choices, source="state", help_text="stale: it fires, and is not confirmed any more."
+    )
     provisional = serializers.BooleanField(
         help_text="It fires again with the start at which it had resolved; whether that lasts is waited for."
     )

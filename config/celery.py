@@ -52,6 +52,9 @@ def _count_with_the_others(**_: object) -> None:
 app.conf.beat_schedule = {
     "clean up due work": {"task": "common.schedule.clean_up", "schedule": timedelta(hours=1)},
     "end graces of alerts": {"task": "alerts.grace.end", "schedule": timedelta(seconds=10)},
+    "look for heartbeats": {"task": "alerts.heartbeats.look", "schedule": timedelta(seconds=10)},
+    "look for what is not confirmed": {"task": "alerts.staleness.look", "schedule": timedelta(seconds=30)},
+    "learn how often alerts are repeated": {"task": "alerts.staleness.learn", "schedule": timedelta(minutes=5)},
     "resolve quiet incidents": {"task": "incidents.quiet.resolve_quiet", "schedule": timedelta(seconds=10)},
     "remind of postmortems": {"task": "postmortems.reminders.remind", "schedule": timedelta(minutes=5)},
     "end stuck messages": {"task": "notifications.delivery.end_stuck", "schedule": timedelta(seconds=30)},

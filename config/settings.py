@@ -87,6 +87,8 @@ class Environment(BaseSettings):
     reopen_window: Annotated[int, Field(ge=0)] = 30 * 60  # seconds
     provisional_grace: Annotated[int, Field(ge=0)] = 120  # seconds
     quiet_period: Annotated[int, Field(ge=0)] = 5 * 60  # seconds
+    # seconds after which a source repeats what fires, until that is learned: as Alertmanager does by itself
+    repeat_interval: Annotated[int, Field(ge=10)] = 4 * 60 * 60
     login_attempts_per_hour: Annotated[int, Field(ge=1)] = 20
     proxies: Annotated[int, Field(ge=0, le=10)] = 0  # how many stand before us, each adding to X-Forwarded-For
     live: Literal["stream", "poll"] = "stream"  # how pages hear of changes
@@ -97,7 +99,7 @@ class Environment(BaseSettings):
     encryption_keys: Annotated[str, AfterValidator(_sealing_keys)] = (
         ""  # comma separated; without, the secret key's own
     )
-    raw_deliveries_days: Annotated[int, Field(ge=1)] = 30
+    raw_deliveries_days: Annotated[int, Field(ge=1)] = 7
     raw_deliveries_mib: Annotated[int, Field(ge=1)] = 2048
     prepared_statements: bool = True  # off behind a pooler that does not keep them
     log_format: Literal["auto", "json", "text"] = "auto"  # auto: text on a terminal, JSON elsewhere

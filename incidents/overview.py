@@ -14,7 +14,12 @@ from incidents.models import Incident, IncidentQuerySet, RoleAssignment
 from people.models import User
 
 COMMANDER = "commander"
-_ALERTS = ("firing", "resolved", "stale")
+_FIRING = Q(alerts__status="firing")
+_ALERTS = {
+    "firing": _FIRING & Q(alerts__stale_since=None),
+    "resolved": Q(alerts__status="resolved"),
+    "stale": _FIRING & Q(alerts__stale_since__isnull=False),  # not confirmed any more
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,6 @@ def _alert_counts(incidents: Sequence[Incident]) -> dict[int, dict[str, int]]:
     counted = (
         Incident.objects.filter(pk__in=[incident.pk for incident in incidents])
         .order_by()
-        .annotate(**{status: Count("alerts", filter=Q(alerts__status=status)) for status in _ALERTS})
+        .annotate(**{status: Count("alerts", filter=which) for status, which in _ALERTS.items()})
     )
     return {row["pk"]: {status: row[status] for status in _ALERTS} for row in counted.values("pk", *_ALERTS)}

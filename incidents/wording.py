@@ -90,6 +90,12 @@ def sentence(entry: Entry) -> Sentence:
             return _changed(entry)
         case Entry.Kind.ALERTS_FIRED | Entry.Kind.ALERTS_RESOLVED:
             return Sentence("", _alerts_changed(entry), _listed(alert_names(entry)))
+        case Entry.Kind.ALERT_STALE:
+            return Sentence("", _alerts_changed(entry), _listed(alert_names(entry)))
+        case Entry.Kind.ALL_CLEAR if data.get("policy") == Incident.Resolves.ANY:
+            return Sentence("", _("All clear"), _("an alert has ended, which is enough here"))
+        case Entry.Kind.ALL_CLEAR if data.get("policy") == Incident.Resolves.FIRST:
+            return Sentence("", _("All clear"), _("the alert that opened it has ended, which is enough here"))
         case Entry.Kind.ALL_CLEAR:
             return Sentence("", _("All clear"), _("no alert fires any more"))
         case Entry.Kind.ROLE_ASSIGNED:
@@ -250,6 +256,8 @@ def _alerts_changed(entry: Entry) -> str:
     count = alert_count(entry)
     if entry.kind == Entry.Kind.ALERTS_FIRED:
         words = ngettext("%(count)s alert fired", "%(count)s alerts fired", count)
+    elif entry.kind == Entry.Kind.ALERT_STALE:
+        words = ngettext("%(count)s alert is not confirmed any more", "%(count)s alerts are not confirmed any more", count)
     else:
         words = ngettext("%(count)s alert resolved", "%(count)s alerts resolved", count)
     return words % {"count": count}
