@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
+import orjson
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -13,9 +15,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from alerts import filters, integrations, queries, testing
+from alerts import filters, integrations, queries, replay, routes, testing, trial
 from alerts import serializers as shapes
-from alerts.models import Alert, Delivery, Integration
+from alerts.models import Alert, Delivery, Heartbeat, Integration
 from common import etags, rest
 from incidents.access import incident_for
 from people.authentication import actor_of
@@ -109,6 +111,77 @@ class TestIntegration(rest.Resource[Integration]):
         return Response(self.get_serializer(tested).data, status=201)
 
 
+class Routes(rest.Resource[Integration]):
+    """The routes of an integration, all of them at once, in their order."""
+
+    serializer_class = shapes.RoutesOut
+    queryset = Integration.objects.all()
+
+    @extend_schema(responses=shapes.RoutesOut)
+    def get(self, request: Request, slug: str) -> Response:
+        return self._told(request, _integration(slug))
+
+    @extend_schema(request=shapes.RoutesIn, responses=shapes.RoutesOut)
+    def put(self, request: Request, slug: str) -> Response:
+        integration = _integration(slug)
+        given = self.taken(shapes.RoutesIn)["routes"]
+        version = etags.expected(request, integration.version)
+        with etags.moved_tells(lambda: _routes_of(integration)):
+            integrations.set_routes(integration, given, by=actor_of(request), now=timezone.now(), version=version)
+        return self._told(request, integration)
+
+    def _told(self, request: Request, integration: Integration) -> Response:
+        return etags.answer(request, _routes_of(integration), integration.version)
+
+
+class TryRoutes(rest.Resource[Integration]):
+    """What routes would make of a payload, or of what was delivered. Nothing is kept."""
+
+    serializer_class = shapes.TrialOut
+    queryset = Integration.objects.all()
+
+    @extend_schema(request=shapes.TryIn, responses=shapes.TrialOut)
+    def post(self, request: Request, slug: str) -> Response:
+        integration = _integration(slug)
+        given = self.taken(shapes.TryIn)
+        table = routes.Table(routes.read(given["routes"])) if "routes" in given else integration.table
+        nothing = dict.fromkeys(("judged", "deliveries", "since", "alerts", "present", "tried"))
+        if "payload" in given:
+            judged = trial.of_payload(integration, table, orjson.dumps(given["payload"]))
+            return Response(self.get_serializer({**nothing, "judged": judged}).data)
+        found = trial.of_deliveries(integration, table)
+        return Response(
+            self.get_serializer(
+                {**nothing, **{name: getattr(found, name) for name in nothing if name != "judged"}}
+            ).data
+        )
+
+
+class Heartbeats(rest.Resource[Heartbeat]):
+    """The signs of life that are expected."""
+
+    serializer_class = shapes.HeartbeatOut
+    queryset = (
+        Heartbeat.objects.filter(removed_at=None).select_related("integration", "incident").order_by("name", "id")
+    )
+
+    @extend_schema(responses=shapes.HeartbeatOut(many=True))
+    def get(self, request: Request) -> Response:
+        return self.listed(request)
+
+
+class ReplayDelivery(rest.Resource[Delivery]):
+    """Take what is kept of a delivery in again; judged by when it was received."""
+
+    serializer_class = shapes.DeliveryDetail
+    queryset = Delivery.objects.all()
+
+    @extend_schema(request=None, responses={201: shapes.DeliveryDetail})
+    def post(self, request: Request, pk: UUID) -> Response:
+        receipt = replay.again(queries.delivery_for(pk), by=actor_of(request), now=timezone.now())
+        return Response(self.get_serializer(queries.delivery_for(receipt.delivery)).data, status=201)
+
+
 class Deliveries(rest.Resource[Delivery]):
     serializer_class = shapes.DeliveryOut
     filterset_class = filters.DeliveryFilter
@@ -130,6 +203,12 @@ class OneDelivery(rest.Resource[Delivery]):
 
 def _integration(slug: str) -> Integration:
     return get_object_or_404(Integration.objects.select_related("team"), slug=slug)
+
+
+def _routes_of(integration: Integration) -> Any:
+    kept = [msgspec.structs.asdict(route) for route in integration.table.routes]
+    told = [{**route, "continue": route.pop("continues")} for route in kept]
+    return shapes.RoutesOut({"routes": told, "version": integration.version}).data
 
 
 def _issued(view: rest.Resource[Integration], integration: Integration, token: str) -> Any:

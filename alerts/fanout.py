@@ -17,7 +17,7 @@ def take_in(row: FanOut, *, now: datetime) -> None:
     delivery = Delivery.objects.select_related("integration", "raw").get(pk=row.delivery_id)
     assert delivery.raw is not None, "the text of what waits is kept"
     try:
-        notification = payload.parse(bytes(delivery.raw.body))
+        notification = payload.parse(bytes(delivery.raw.body), kind=delivery.integration.kind)
     except payload.BadPayload as exc:
         with work.finishing(row):
             ingest.give_up(delivery, exc.message)

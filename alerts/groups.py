@@ -1,4 +1,5 @@
-"""The group of a delivery, and what else its alerts are correlated by: their rows are the first locks that are taken."""
+"""The group of a delivery, and what else its alerts are correlated by: their rows are the first locks that are
+taken."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at
 SELECT %s, {hash}, {key}, 0, %s FROM {rows} WHERE true ORDER BY 2
 ON CONFLICT (integration_id, key_hash) DO UPDATE SET last_seen_at = excluded.last_seen_at
 RETURNING id, incident_id, key_hash"""
-_LOCK_MORE_ON_POSTGRESQL = _LOCK_MORE.format(hash="h", key="k", rows="jsonb_to_recordset(%s::jsonb) AS t(h text, k text)")
+_LOCK_MORE_ON_POSTGRESQL = _LOCK_MORE.format(
+    hash="h", key="k", rows="jsonb_to_recordset(%s::jsonb) AS t(h text, k text)"
+)
 _LOCK_MORE_ON_SQLITE = _LOCK_MORE.format(
     hash="json_extract(j.value, '$.h')", key="json_extract(j.value, '$.k')", rows="json_each(%s) AS j"
 )

@@ -24,7 +24,9 @@ LEAST = 30.0  # seconds: what comes quicker is the same beat from several sides
 _SETTLES = 0.8  # how much of what was known of its pace stands when it beats quicker
 
 
-def heard(integration: Integration, beats: Sequence[tuple[Identity, payload.Alert, int | None]], *, at: datetime) -> None:
+def heard(
+    integration: Integration, beats: Sequence[tuple[Identity, payload.Alert, int | None]], *, at: datetime
+) -> None:
     """Note that these were heard; the intervals are those that routes set. Needs the transaction of the delivery."""
     known = {
         (each.fingerprint, each.labels_hash): each

@@ -123,7 +123,7 @@ def _house(
             plan.waits_for[identity] = key
             plan.told[identity] = strands.destinations[identity].told("waits") or {}
         return
-    joining = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in openers))]
+    joining: list[payload.Alert] = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in openers))]
     fields = routing.fields(integration, notification, joining)
     opened = lifecycle.open_incident(
         str(fields.pop("title")),
@@ -131,7 +131,7 @@ def _house(
         now=times.now,
         heard_at=times.at,
         opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
-        started_at=min(times.at, *(alert.starts_at for alert in (*joining, *waiting))),
+        started_at=min(times.at, *(alert.starts_at for alert in joining), *(alert.starts_at for alert in waiting)),
         detected_at=times.at,
         correlation_key=key,
         **fields,

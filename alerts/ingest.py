@@ -75,20 +75,24 @@ class Taken(NamedTuple):
     incidents: list[int]  # numbers of those that it touched
 
 
-def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
+def receive(integration: Integration, body: bytes, *, now: datetime, received_at: datetime | None = None) -> Receipt:
     """Take a delivery in, or keep it until its alerts are. Returns after the commit; raises payload.BadPayload (the
-    body is then kept as refused), Contended, or a database error, and then nothing of it is kept."""
+    body is then kept as refused), Contended, or a database error, and then nothing of it is kept. What was received
+    before now is judged by when it was."""
     try:
-        if len(body) > AT_ONCE * payload.SMALLEST and (received := payload.count(body)) > AT_ONCE:
+        if (
+            len(body) > AT_ONCE * payload.SMALLEST
+            and (received := payload.count(body, kind=integration.kind)) > AT_ONCE
+        ):
             return _put_off(integration, body, received, now)
-        notification = payload.parse(body)
+        notification = payload.parse(body, kind=integration.kind)
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
         raise
 
     def write(further: Collection[int]) -> Receipt:
         with transaction.atomic(durable=True):
-            return _take(integration, notification, body, further, now)
+            return _take(integration, notification, body, further, Times.of_receipt(received_at or now, now))
 
     return settle(integration, notification, write)
 
@@ -159,16 +163,16 @@ def take_in(
 
 
 def _take(
-    integration: Integration, notification: Notification, body: bytes, further: Collection[int], now: datetime
+    integration: Integration, notification: Notification, body: bytes, further: Collection[int], times: Times
 ) -> Receipt:
-    taken = take_in(integration, notification, further, Times.of_receipt(now, now))
+    taken = take_in(integration, notification, further, times)
     quarantined = deliveries.put_aside(notification)
     pk = deliveries.record(
         integration,
         body,
         outcome=Delivery.Outcome.TAKEN,
         status=200,
-        now=now,
+        now=times.now,
         quarantined=quarantined,
         **taken._asdict(),
     )
@@ -212,7 +216,7 @@ def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, ti
 def _strands(integration: Integration, group: groups.Locked, plan: Plan, times: Times) -> homes.Strands:
     """What the alerts are correlated by, all of it locked; and where each of them goes. Signs of life are noted."""
     sent = _last_words(plan)
-    destinations = {identity: routing.destination(integration, sent[identity]) for identity in plan.verdicts}
+    destinations = {identity: routing.destination(integration.table, sent[identity]) for identity in plan.verdicts}
     keys = {goes.key for goes in destinations.values() if goes.key}
     others = groups.lock_more(integration, keys, seen_at=times.seen_at)
     beats = [
@@ -349,7 +353,7 @@ def _follow(strands: homes.Strands, plan: Plan) -> None:
 
 def _open_of_group(integration: Integration, notification: Notification) -> set[int]:
     """The open incidents with the group's own correlation key, and with those that routes give its alerts."""
-    keys = {routing.destination(integration, alert).key for alert in notification.alerts} - {""}
+    keys = {routing.destination(integration.table, alert).key for alert in notification.alerts} - {""}
     wanted = [groups.correlation_key(integration, notification), *groups.correlation_keys(integration, keys)]
     return set(Incident.objects.open().filter(correlation_key__in=wanted).values_list("pk", flat=True))
 

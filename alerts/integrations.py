@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from alerts import routes
 from alerts.models import Integration
 from common.errors import Invalid, VersionMoved
 from common.text import shortened, storable
@@ -89,6 +90,28 @@ def change(
 
 
 @transaction.atomic
+def set_routes(integration: Integration, raw: object, *, by: Actor, now: datetime, version: int | None = None) -> bool:
+    """Let these routes, from JSON, take the place of those that there are. Within five seconds every process goes by
+    them. False when nothing differs. Raises Invalid, VersionMoved."""
+    access.require(by, access.Act.ADMINISTER)
+    Integration.objects.select_for_update().filter(pk=integration.pk).exists()
+    integration.refresh_from_db()
+    if version is not None and version != integration.version:
+        raise VersionMoved(_("{integration} was changed by somebody else.").format(integration=integration))
+    kept = routes.written(routes.read(raw))
+    before = integration.routes
+    if kept == before:
+        return False
+    integration.routes = kept
+    integration.version += 1
+    integration.save(update_fields=["routes", "version", "updated_at"])
+    integration.__dict__.pop("table", None)
+    audit.record(Action.ROUTES_CHANGED, integration, by=by, now=now, before={"routes": before}, after={"routes": kept})
+    transaction.on_commit(forget)
+    return True
+
+
+@transaction.atomic
 def rotate(integration: Integration, *, by: Actor, now: datetime, keep_old_for: timedelta = timedelta(0)) -> str:
     """A new token. The one before goes on for `keep_old_for`, a week at most, so that nothing is refused until the
     sender has the new one; else it stops within five seconds. One that was old before stops in any case."""
@@ -154,24 +177,45 @@ def forget() -> None:
     _known.clear()
 
 
-def webhook_url() -> str:
-    return f"{settings.ENV.public_url}/webhooks/alertmanager/"
+def webhook_url(integration: Integration | None = None) -> str:
+    """Where it posts to; without one, where Alertmanager does."""
+    is_grafana = integration is not None and integration.kind == Integration.Kind.GRAFANA
+    kind = "grafana" if is_grafana else "alertmanager"
+    return f"{settings.ENV.public_url}/webhooks/{kind}/"
 
 
 def receiver_yaml(integration: Integration, token: str | None) -> str:
-    """A receiver to paste as it is; without the token, a placeholder stands in for it."""
+    """A receiver to paste as it is; without the token, a placeholder stands in for it. For Grafana, a contact point to
+    provision."""
+    token = token or f"<the token of {integration.slug}>"
+    if integration.kind == Integration.Kind.GRAFANA:
+        return f"""# For Grafana's provisioning/alerting; or fill the same into a contact point of type webhook.
+apiVersion: 1
+contactPoints:
+  - orgId: 1
+    name: burnline
+    receivers:
+      - uid: burnline
+        type: webhook
+        disableResolveMessage: false
+        settings:
+          url: {webhook_url(integration)}
+          httpMethod: POST
+          authorization_scheme: Bearer
+          authorization_credentials: {token}
+"""
     return f"""# All that alertmanager.yml needs. Have you one already? Add the receiver to yours, and a route to it.
 receivers:
   - name: burnline
     webhook_configs:
-      - url: {webhook_url()}
+      - url: {webhook_url(integration)}
         send_resolved: true
         max_alerts: 0
         http_config:
           follow_redirects: false
           authorization:
             type: Bearer
-            credentials: {token or "<the token of " + integration.slug + ">"}
+            credentials: {token}
 route:
   receiver: burnline
   group_by: [alertname, service]

@@ -1,7 +1,8 @@
-"""Matchers of labels, in Alertmanager's own syntax: `severity="critical"`, `env!=dev`, `job=~"web|api"`, `pod!~"tmp-.*"`.
+"""Matchers of labels, in Alertmanager's own syntax: `severity="critical"`, `env!=dev`, `job=~"web|api"`,
+`pod!~"tmp-.*"`.
 
-Source: prometheus/alertmanager, "Matcher" in its documentation of the configuration. A label that is not there counts as
-empty; an expression has to fit the whole value. Expressions are RE2: no pattern makes matching slow.
+Source: prometheus/alertmanager, "Matcher" in its documentation of the configuration. A label that is not there counts
+as empty; an expression has to fit the whole value. Expressions are RE2: no pattern makes matching slow.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import re2
+import re2  # type: ignore[import-untyped]
 from django.utils.translation import gettext as _
 
 from common.errors import DomainError
@@ -55,8 +56,8 @@ class Matcher:
 
 
 def parse(text: str) -> tuple[Matcher, ...]:
-    """The matchers of a list, which all have to fit: separated by commas or lines, within braces or without. Of nothing,
-    none, which fits everything. Raises BadMatcher."""
+    """The matchers of a list, which all have to fit: separated by commas or lines, within braces or without. Of
+    nothing, none, which fits everything. Raises BadMatcher."""
     if len(text) > LONGEST:
         raise BadMatcher(_("These matchers are longer than {n} characters.").format(n=LONGEST))
     rest = text.strip()
@@ -66,7 +67,7 @@ def parse(text: str) -> tuple[Matcher, ...]:
     while rest:
         match = _MATCHER.match(rest)
         if match is None:
-            raise BadMatcher(_("This is no matcher such as severity=\"critical\": {text}").format(text=rest[:60]))
+            raise BadMatcher(_('This is no matcher such as severity="critical": {text}').format(text=rest[:60]))
         # Each stands alone on its line, or is parted by a comma from the next.
         ends_line = "\n" in match.group()[match.end("value") - match.start() :]
         rest = rest[match.end() :]

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 
 from alerts import views
 
-PATHS = ("/webhooks/alertmanager/", "/webhooks/alertmanager")
+PATHS = frozenset(f"/webhooks/{kind}{slash}" for kind in ("alertmanager", "grafana") for slash in ("/", ""))
 
 
 def straight_to_ingest(

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from alerts import routes
+from alerts.routes import Table
+from alerts.routes import table as compiled
 from common import work
 from incidents.models import Incident
 from people.actors import Actor
@@ -71,9 +72,9 @@ class Integration(models.Model):
         return reverse("integration-detail", args=[self.slug])
 
     @cached_property
-    def table(self) -> routes.Table:
+    def table(self) -> Table:
         """Its routes, compiled once for each time that it is read."""
-        return routes.table(self.routes)
+        return compiled(self.routes)
 
     @staticmethod
     def new_token() -> str:
@@ -102,8 +103,8 @@ class RawBody(models.Model):
 
 
 class Group(models.Model):
-    """An Alertmanager group as heard of from one integration, and the incident that it leads to now; or what else alerts
-    are correlated by, where a route says so: then `key` is that, and no delivery has it.
+    """An Alertmanager group as heard of from one integration, and the incident that it leads to now; or what else
+    alerts are correlated by, where a route says so: then `key` is that, and no delivery has it.
 
     Its row is the first lock that a delivery takes, so deliveries of one group pass one after another.
     """

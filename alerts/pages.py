@@ -9,14 +9,14 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from alerts import forms, integrations, queries, testing
-from alerts.models import Alert, Integration
+from alerts import forms, heartbeats, integrations, queries, replay, staleness, testing
+from alerts.models import Alert, Heartbeat, Integration
 from common import keyset, undo
 from people.actors import SignedInRequest
 from people.stepup import recently_authenticated
@@ -70,7 +70,12 @@ def integration_new(request: SignedInRequest) -> HttpResponse:
 def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
     now = timezone.now()
     integration = queries.integration_for(slug, now)
-    about = {"name": integration.name, "team": integration.team_id}
+    about = {
+        "name": integration.name,
+        "team": integration.team_id,
+        "repeat_interval": forms.minutes(integration.repeat_interval),
+        "stale_resolves_after": forms.minutes(integration.stale_resolves_after),
+    }
     form = forms.IntegrationChangeForm(request.POST or None, initial=about)
     if form.is_valid():
         changes, version = form.changes()
@@ -85,11 +90,13 @@ def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         "form": form,
         "rotating": forms.RotateForm(),
         "has_old_token": integration.old_token_until is not None and integration.old_token_until > now,
-        "webhook_url": integrations.webhook_url(),
+        "webhook_url": integrations.webhook_url(integration),
         "receiver_yaml": integrations.receiver_yaml(integration, None),
         "deliveries": queries.deliveries(integration=integration)[:10],
         "alerts": queries.alerts_by_status(integration),
         "tests": testing.firing(integration),
+        "heartbeats": queries.heartbeats(integration, now),
+        "interval": staleness.interval(integration),
     }
     return render(request, "alerts/integration.html", context, status=form.http_status)
 
@@ -129,6 +136,15 @@ def integration_switch(request: SignedInRequest, slug: str) -> HttpResponse:
             done = _("“{name}” is switched off. What is sent with its token is refused.").format(name=integration.name)
             undo.offer(request, done, url=reverse("integration-switch", args=[slug]), fields={"on": "yes"})
     return redirect(integration)
+
+
+@require_POST
+def heartbeat_remove(request: SignedInRequest, pk: int) -> HttpResponse:
+    """It is not expected any more, until it is heard again."""
+    heartbeat = get_object_or_404(Heartbeat.objects.select_related("integration"), pk=pk)
+    if heartbeats.remove(heartbeat, by=request.actor, now=timezone.now()):
+        messages.success(request, _("{heartbeat} is expected no more.").format(heartbeat=heartbeat))
+    return redirect(heartbeat.integration)
 
 
 @require_POST
@@ -178,6 +194,16 @@ def delivery_list(request: SignedInRequest) -> HttpResponse:
         "integration": integration,
     }
     return render(request, "alerts/deliveries.html", context)
+
+
+@require_POST
+@recently_authenticated
+def delivery_replay(request: SignedInRequest, pk: UUID) -> HttpResponse:
+    """Take it in once more."""
+    delivery = queries.delivery_for(pk)
+    receipt = replay.again(delivery, by=request.actor, now=timezone.now())
+    messages.success(request, _("The delivery was taken in again. This page tells what became of it."))
+    return redirect("delivery-detail", receipt.delivery)
 
 
 def delivery_detail(request: SignedInRequest, pk: UUID) -> HttpResponse:

@@ -1,6 +1,7 @@
-"""Alertmanager's notification, from bytes to typed structs. No database, no clock.
+"""Alertmanager's notification, and Grafana's, from bytes to typed structs. No database, no clock.
 
-Source: prometheus/alertmanager notify/webhook/webhook.go and template/template.go, payload version 4.
+Sources: prometheus/alertmanager notify/webhook/webhook.go and template/template.go, payload version 4; Grafana's
+documentation of the webhook of its own alerting, version 1, which is the same but for some fields more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 import orjson
@@ -19,6 +20,7 @@ from common import years
 from common.errors import DomainError
 from common.text import shortened, storable
 
+ALERTMANAGER, GRAFANA = "alertmanager", "grafana"  # kinds of payload
 SMALLEST = 64  # bytes that an alert takes at least
 _FEW = 1000
 
@@ -68,6 +70,23 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
         return _digest([self.annotations, self.generator_url])
 
 
+class _GrafanaAlert(Alert, rename="camel", kw_only=True):
+    """What Grafana adds is kept as annotations, under these names."""
+
+    values: dict[str, Any] | None = None
+    value_string: str = ""
+    dashboard_url: str = msgspec.field(name="dashboardURL", default="")
+    panel_url: str = msgspec.field(name="panelURL", default="")
+    silence_url: str = msgspec.field(name="silenceURL", default="")
+    image_url: str = msgspec.field(name="imageURL", default="")
+
+    def __post_init__(self) -> None:
+        values = ", ".join(f"{name}={value}" for name, value in (self.values or {}).items())
+        more = {"values": values or self.value_string}
+        more |= {name: getattr(self, name) for name in ("dashboard_url", "panel_url", "silence_url", "image_url")}
+        self.annotations = {**{name: text for name, text in more.items() if text}, **self.annotations}
+
+
 class _Whole(msgspec.Struct, rename="camel", kw_only=True):
     version: Literal["4"]
     group_key: str
@@ -78,6 +97,11 @@ class _Whole(msgspec.Struct, rename="camel", kw_only=True):
     common_annotations: dict[str, str] = {}
 
 
+class _GrafanaWhole(_Whole, rename="camel", kw_only=True):
+    version: Literal["1"]  # type: ignore[assignment]
+    alerts: list[_GrafanaAlert]  # type: ignore[assignment]
+
+
 class _Sketch(msgspec.Struct, gc=False):
     status: Literal["firing", "resolved"]  # so that millions of nothing end at the first of them
 
@@ -86,6 +110,10 @@ class _Cover(msgspec.Struct, rename="camel", kw_only=True):
     version: Literal["4"]
     group_key: str
     alerts: list[_Sketch]
+
+
+class _GrafanaCover(_Cover, rename="camel", kw_only=True):
+    version: Literal["1"]  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,37 +142,53 @@ class Notification:
         return len(self.alerts) + len(self.quarantined)
 
 
-_whole = msgspec.json.Decoder(_Whole)
-_cover = msgspec.json.Decoder(_Cover)
-_alert = msgspec.json.Decoder(Alert)
+class _Form(NamedTuple):
+    """How a kind of payload is read."""
+
+    version: str
+    whole: msgspec.json.Decoder[Any]
+    cover: msgspec.json.Decoder[Any]
+    alert: msgspec.json.Decoder[Any]
+
+
+_FORMS = {
+    ALERTMANAGER: _Form("4", *(msgspec.json.Decoder(each) for each in (_Whole, _Cover, Alert))),
+    GRAFANA: _Form("1", *(msgspec.json.Decoder(each) for each in (_GrafanaWhole, _GrafanaCover, _GrafanaAlert))),
+}
 
 _UNREADABLE = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)  # ValueError: bad UTF-8, huge numbers
 
 
-def parse(body: bytes) -> Notification:
-    """The notification within the bytes. One alert that cannot be read is quarantined and the others are taken;
-    BadPayload is raised for what is not JSON, not version 4, or has no list of alerts."""
+def parse(body: bytes, *, kind: str = ALERTMANAGER) -> Notification:
+    """The notification within the bytes, in Grafana's form where it is of that `kind`. One alert that cannot be read is
+    quarantined and the others are taken; BadPayload is raised for what is not JSON, not of the right version, or has no
+    list of alerts."""
+    form = _form_of(kind)
     try:
-        whole = _whole.decode(body)
+        whole = form.whole.decode(body)
     except _UNREADABLE:
-        return _piece_by_piece(body)
+        return _piece_by_piece(body, form)
     if b"\\u0000" in body:
         whole = _without_nul(whole)
     return _sorted_out(whole, list(enumerate(whole.alerts)), [])
 
 
-def count(body: bytes) -> int:
+def count(body: bytes, *, kind: str = ALERTMANAGER) -> int:
     """How many alerts there are, for much less than it costs to read them. Raises BadPayload where `parse` does, but
     for a fault within an alert that hides its whole notification from the forgiving parser."""
     try:
         body.decode()  # what is skipped over is not looked at
-        cover = _cover.decode(body)
+        cover = _form_of(kind).cover.decode(body)
     except _UNREADABLE:
-        return len(_opened(body)[1])
+        return len(_opened(body, _form_of(kind))[1])
     return len(cover.alerts)
 
 
-def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
+def _form_of(kind: str) -> _Form:
+    return _FORMS.get(kind, _FORMS[ALERTMANAGER])
+
+
+def _opened(body: bytes, form: _Form) -> tuple[dict[str, Any], list[Any]]:
     """The members of a notification and its alerts, of whatever kind they are. The standard library's parser is used
     here because it is the one that gets past a lone surrogate, which then spoils its own alert alone."""
     try:
@@ -153,8 +197,8 @@ def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
         raise BadPayload(f"This is not JSON: {shortened(str(exc), 200)}.") from exc
     if not isinstance(members, dict):
         raise BadPayload("This is not a JSON object.")
-    if members.get("version") != "4":
-        raise BadPayload('This is not version "4" of the webhook payload.')
+    if members.get("version") != form.version:
+        raise BadPayload(f'This is not version "{form.version}" of the webhook payload.')
     raws = members.get("alerts")
     if not isinstance(raws, list):
         raise BadPayload("`alerts` is not a list.")
@@ -163,9 +207,9 @@ def _opened(body: bytes) -> tuple[dict[str, Any], list[Any]]:
     return members, raws
 
 
-def _piece_by_piece(body: bytes) -> Notification:
+def _piece_by_piece(body: bytes, form: _Form) -> Notification:
     """The forgiving way, for what does not decode as a whole."""
-    members, raws = _opened(body)
+    members, raws = _opened(body, form)
     group_labels = _converted(members.get("groupLabels"), dict[str, str], {})
     whole = _Whole(
         version="4",
@@ -182,7 +226,7 @@ def _piece_by_piece(body: bytes) -> Notification:
         raw_text = ""
         try:
             raw_text = json.dumps(raw)
-            readable.append((position, _alert.decode(raw_text)))
+            readable.append((position, form.alert.decode(raw_text)))
         except _UNREADABLE as exc:
             quarantined.append(Quarantined(position, storable(str(exc))[:500], storable(raw_text[:4000])))
     whole.alerts = [alert for _, alert in readable]

@@ -12,8 +12,9 @@ from django.db.models.functions import Substr
 from django.http import Http404
 from django.utils.translation import gettext as _
 
+from alerts import heartbeats as pace
 from alerts import payload
-from alerts.models import Alert, Delivery, Integration, RawBody
+from alerts.models import Alert, Delivery, Heartbeat, Integration, RawBody
 from common.filters import HasLabel
 from people.actors import Actor
 
@@ -75,6 +76,23 @@ def alerts_by_status(integration: Integration) -> dict[str, int]:
     return {status: integration.alerts.shown_as(status).count() for status in Alert.Status.values}
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A heartbeat, how often it is expected, and whether it is missing."""
+
+    heartbeat: Heartbeat
+    every: timedelta
+    is_missing: bool
+
+
+def heartbeats(integration: Integration, now: datetime) -> list[Beat]:
+    """Those of this integration that are expected."""
+    return [
+        Beat(each, timedelta(seconds=pace.pace(each)), each.missed_at is not None or pace.is_late(each, now))
+        for each in integration.heartbeats.filter(removed_at=None).select_related("incident")
+    ]
+
+
 def deliveries(*, integration: Integration | None = None, only_faulty: bool = False) -> QuerySet[Delivery]:
     """With their integration, but without what they brought."""
     found = Delivery.objects.select_related("integration", "fan_out").defer("quarantined")
@@ -108,7 +126,7 @@ def content(delivery: Delivery) -> Content:
     body = _body(delivery, _READ_AGAIN_UP_TO if read_again else SHOWN_BYTES)
     if body is None:
         return Content("", is_kept=False, is_cut=False, alerts=[], more_alerts=0)
-    found = payload.parse(body).alerts if read_again else []
+    found = payload.parse(body, kind=delivery.integration.kind).alerts if read_again else []
     text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", body[:SHOWN_BYTES].decode("utf-8", "replace"))
     return Content(
         text=text,

@@ -1,13 +1,15 @@
 """Routes: what becomes of an alert, by its labels. Pure: no database, no clock.
 
-An integration's routes are walked in their order. The first that fits decides: it opens an incident, attaches to one that
-is open, feeds a heartbeat, or ignores. One that *continues* decides nothing: it only says something of the incident -
-its service, its title, how it correlates - and the walk goes on. What an earlier route says stands. What no route says is
-as the defaults have it: every alert opens, an incident for each Alertmanager group, and a Watchdog feeds a heartbeat.
+An integration's routes are walked in their order. The first that fits decides: it opens an incident, attaches to one
+that is open, feeds a heartbeat, or ignores. One that *continues* decides nothing: it only says something of the
+incident - its service, its title, how it correlates - and the walk goes on. What an earlier route says stands. What no
+route says is as the defaults have it: every alert opens, an incident for each Alertmanager group, and a Watchdog feeds
+a heartbeat.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -136,7 +138,7 @@ def read(raw: object) -> list[Route]:
 
 def written(routes: Sequence[Route]) -> list[dict[str, Any]]:
     """The same as JSON."""
-    kept: list[dict[str, Any]] = msgspec.to_builtins(list(routes))
+    kept: list[dict[str, Any]] = json.loads(msgspec.json.encode(list(routes)))
     return kept
 
 
@@ -155,7 +157,9 @@ def _said(route: Route) -> dict[str, Any]:
 
 def _tidied(route: Route) -> Route:
     """With text that the database holds, and no spaces around it."""
-    text = {name: storable(value).strip() for name, value in msgspec.structs.asdict(route).items() if type(value) is str}
+    text = {
+        name: storable(value).strip() for name, value in msgspec.structs.asdict(route).items() if type(value) is str
+    }
     labels = tuple(storable(label).strip() for label in route.correlate_labels)
     return msgspec.structs.replace(route, **text, correlate_labels=labels)
 

@@ -69,17 +69,20 @@ class _Catalogue:
 _catalogue: _Catalogue | None = None
 
 
-def destination(integration: Integration, alert: Alert) -> Destination:
+def destination(table: routes.Table, alert: Alert) -> Destination:
     """Where it goes. Asks for the catalogue where a route needs it, else for nothing."""
-    decision = integration.table.decide(alert)
+    decision = table.decide(alert)
     return Destination(decision, _key(decision, alert) if decision.said else "")
 
 
-def fields(integration: Integration, notification: Notification, fired: list[Alert]) -> dict[str, Any]:
-    """What a new incident of these alerts says of itself: the fields of `Incident` by name. What routes say of the first
-    of them goes before what is read from the labels of all."""
+def fields(
+    integration: Integration, notification: Notification, fired: list[Alert], *, table: routes.Table | None = None
+) -> dict[str, Any]:
+    """What a new incident of these alerts says of itself: the fields of `Incident` by name. What routes say of the
+    first of them goes before what is read from the labels of all."""
     catalogue = _read()
-    said = integration.table.decide(fired[0]).said if fired and integration.table else {}
+    table = integration.table if table is None else table
+    said = table.decide(fired[0]).said if fired and table else {}
     service_id = team_id = model_id = None
     if (model := _first(catalogue.models, (_model_of(said, alert) for alert in fired))) is not None:
         model_id, team_id, service_id = model

@@ -9,10 +9,25 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from alerts import integrations, queries
-from alerts.models import Alert, Delivery, Integration
+from alerts import heartbeats, integrations, queries, trial
+from alerts.models import Alert, Delivery, Heartbeat, Integration
 from common import rest
 from people.serializers import of_team
+
+
+class RouteMatch(rest.Output):
+    """A route that fitted, and by what."""
+
+    route = serializers.CharField()
+    matchers = serializers.CharField()
+
+
+class Routed(rest.Output):
+    does = serializers.ChoiceField(["open", "attach", "ignore", "heartbeat"])
+    route = serializers.CharField(allow_null=True, help_text="The one that decided; null: the defaults.")
+    because = RouteMatch(many=True)
+    key = serializers.CharField(help_text="What its incident is found by; empty: the Alertmanager group.")
+    becomes = serializers.ChoiceField(["opened", "attached", "waits", "ignore", "heartbeat"])
 
 
 class AlertOut(rest.Output):
@@ -32,6 +47,16 @@ class AlertOut(rest.Output):
     generator_url = serializers.SerializerMethodField()
     integration = serializers.CharField(source="integration.slug")
     incident = serializers.IntegerField(source="incident.number", default=None, allow_null=True)
+    routed: Any = serializers.SerializerMethodField(
+        help_text="Which route took it, by which matchers, and what became of it; null where the defaults did."
+    )
+
+    @extend_schema_field(Routed(allow_null=True))
+    def get_routed(self, alert: Alert) -> dict[str, Any] | None:
+        if not alert.routed:
+            return None
+        because = [{"route": name, "matchers": matchers} for name, matchers in alert.routed["because"]]
+        return {**alert.routed, "because": because}
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_name(self, alert: Alert) -> str | None:
@@ -48,6 +73,13 @@ class IntegrationOut(rest.Output):
     kind = serializers.ChoiceField(Integration.Kind.choices)
     team = serializers.CharField(source="team.slug", default=None, allow_null=True)
     is_active = serializers.BooleanField(help_text="Switched off, its token is refused.")
+    repeat_interval = serializers.IntegerField(
+        allow_null=True, help_text="Seconds within which what fires is sent again; null: it is learned."
+    )
+    learned_interval = serializers.IntegerField(allow_null=True, help_text="The same, as it was learned.")
+    stale_resolves_after = serializers.IntegerField(
+        allow_null=True, help_text="Seconds after which what is not confirmed any more resolves; null: never."
+    )
     token_hint = serializers.CharField(help_text="The first characters of the token.")
     old_token_hint = serializers.SerializerMethodField(help_text="Of the token before, while it goes on beside it.")
     old_token_until = rest.Instant(allow_null=True)
@@ -93,6 +125,131 @@ class IntegrationChange(rest.Input):
     name = serializers.CharField(max_length=100, required=False)
     team = of_team(required=False, allow_null=True)
     is_active = serializers.BooleanField(required=False)
+    repeat_interval = serializers.IntegerField(min_value=10, max_value=7 * 86_400, required=False, allow_null=True)
+    stale_resolves_after = serializers.IntegerField(
+        min_value=60, max_value=30 * 86_400, required=False, allow_null=True
+    )
+
+
+class RouteShape(rest.Output):
+    """One route. Spans are seconds; what is empty or null is left to later routes and to the defaults."""
+
+    name = serializers.CharField(max_length=100)
+    matchers = serializers.CharField(
+        required=False, allow_blank=True, help_text="As in Alertmanager, with commas or lines between. Empty fits all."
+    )
+    does = serializers.ChoiceField(["open", "attach", "ignore", "heartbeat"], required=False)
+    title = serializers.CharField(required=False, allow_blank=True, help_text="With {{label.name}} in it.")
+    service = serializers.CharField(required=False, allow_blank=True)
+    model = serializers.CharField(required=False, allow_blank=True)
+    team = serializers.CharField(required=False, allow_blank=True)
+    kind = serializers.CharField(required=False, allow_blank=True)
+    severity = serializers.CharField(required=False, allow_blank=True)
+    correlate = serializers.ChoiceField(["", "group", "labels", "service", "model"], required=False)
+    correlate_labels = serializers.ListField(child=serializers.CharField(), required=False)
+    window = serializers.IntegerField(required=False, allow_null=True)
+    threshold = serializers.IntegerField(required=False, allow_null=True)
+    threshold_label = serializers.CharField(required=False, allow_blank=True)
+    threshold_within = serializers.IntegerField(required=False, allow_null=True)
+    resolve = serializers.ChoiceField(["", "all", "any", "first", "never"], required=False)
+    quiet_period = serializers.IntegerField(required=False, allow_null=True)
+    reopen_window = serializers.IntegerField(required=False, allow_null=True)
+    candidate = serializers.BooleanField(required=False, allow_null=True)
+    heartbeat_interval = serializers.IntegerField(required=False, allow_null=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        goes_on = serializers.BooleanField(required=False, help_text="Says what it says, and lets the next one decide.")
+        return {**super().get_fields(), "continue": goes_on}
+
+
+class RoutesOut(rest.Output):
+    routes = RouteShape(many=True)
+    version = serializers.IntegerField(help_text="Of the integration.")
+
+
+class RoutesIn(rest.Input):
+    routes = serializers.ListField(child=serializers.DictField(), max_length=50, help_text="In their order.")
+
+
+class TryIn(rest.Input):
+    routes = serializers.ListField(
+        child=serializers.DictField(),
+        max_length=50,
+        required=False,
+        help_text="Those that there are where it is not said.",
+    )
+    payload = serializers.DictField(
+        required=False, help_text="The body of a webhook; else what was delivered is walked."
+    )
+
+
+class JudgedOut(rest.Output):
+    fingerprint = serializers.CharField(source="alert.fingerprint")
+    name = serializers.CharField(source="alert.name")
+    does = serializers.CharField(source="destination.does")
+    route = serializers.CharField(source="destination.decision.route", allow_null=True)
+    because = serializers.SerializerMethodField()
+    key = serializers.CharField(source="destination.key", help_text="Empty: the Alertmanager group.")
+    incident: Any = serializers.SerializerMethodField(help_text="What an incident that it opens would say of itself.")
+
+    @extend_schema_field(RouteMatch(many=True))
+    def get_because(self, judged: trial.Judged) -> list[dict[str, str]]:
+        because = judged.destination.decision.because
+        return [{"route": name, "matchers": matchers} for name, matchers in because]
+
+    @extend_schema_field({"type": "object", "additionalProperties": True})
+    def get_incident(self, judged: trial.Judged) -> dict[str, Any]:
+        return dict(judged.fields)
+
+
+class OutcomeOut(rest.Output):
+    incidents = serializers.SerializerMethodField()
+    ignored = serializers.SerializerMethodField()
+    waiting = serializers.SerializerMethodField()
+    heartbeats = serializers.SerializerMethodField()
+
+    def get_incidents(self, outcome: trial.Outcome) -> int:
+        return len(outcome.incidents)
+
+    def get_ignored(self, outcome: trial.Outcome) -> int:
+        return len(outcome.ignored)
+
+    def get_waiting(self, outcome: trial.Outcome) -> int:
+        return len(outcome.waiting)
+
+    def get_heartbeats(self, outcome: trial.Outcome) -> int:
+        return len(outcome.heartbeats)
+
+
+class TrialOut(rest.Output):
+    """Of a payload, `judged`; else what the routes make of what was delivered, beside those that there are."""
+
+    judged = JudgedOut(many=True, allow_null=True)
+    deliveries = serializers.IntegerField(allow_null=True)
+    since = rest.Instant(allow_null=True)
+    alerts = serializers.IntegerField(allow_null=True, help_text="That fired.")
+    present = OutcomeOut(allow_null=True)
+    tried = OutcomeOut(allow_null=True)
+
+
+class HeartbeatOut(rest.Output):
+    """An alert that always fires, as a sign of life."""
+
+    integration = serializers.CharField(source="integration.slug")
+    fingerprint = serializers.CharField()
+    name = serializers.SerializerMethodField()
+    labels = serializers.DictField(child=serializers.CharField())
+    heard_at = rest.Instant()
+    missed_at = rest.Instant(allow_null=True)
+    interval = serializers.SerializerMethodField(help_text="Seconds between two, as set or learned.")
+    incident = serializers.IntegerField(source="incident.number", default=None, allow_null=True)
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_name(self, heartbeat: Heartbeat) -> str | None:
+        return heartbeat.name or None
+
+    def get_interval(self, heartbeat: Heartbeat) -> int:
+        return round(heartbeats.pace(heartbeat))
 
 
 class IntegrationRotate(rest.Input):

@@ -1,8 +1,8 @@
 """What fires and is not confirmed any more: Alertmanager repeats what fires, and a resolve may never come.
 
-A firing alert of an incident that is not repeated within twice the interval of its integration counts as stale: it goes on
-firing, and everybody sees since when nobody confirms it. Hearing of it again ends that. It resolves by people, or after a
-time where the integration says so.
+A firing alert of an incident that is not repeated within twice the interval of its integration counts as stale: it goes
+on firing, and everybody sees since when nobody confirms it. Hearing of it again ends that. It resolves by people, or
+after a time where the integration says so.
 """
 
 from __future__ import annotations

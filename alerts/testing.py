@@ -51,7 +51,7 @@ def send(integration: Integration, *, by: Actor, now: datetime) -> Tested:
         summary = f"A test of the integration {integration.name}: nothing is wrong"
         words = {"summary": summary, "description": f"Sent by {by.name} to see that alerts become incidents."}
     labels = {"alertname": NAME, "severity": "info", "test": _instant(now)}
-    receipt = ingest.receive(integration, _body([_alert(labels, words, now)], _instant(now)), now=now)
+    receipt = ingest.receive(integration, _body(integration, [_alert(labels, words, now)], _instant(now)), now=now)
     incident = Incident.objects.get(number=receipt.incidents[0])
     with transaction.atomic():
         fields.change(incident, {"is_drill": True}, by=by, now=now)
@@ -66,7 +66,7 @@ def end(integration: Integration, *, by: Actor, now: datetime) -> int:
     fired = list(firing(integration))
     for alert in fired:
         ended = _alert(alert.labels, alert.annotations, alert.starts_at, now + timedelta(microseconds=1))
-        ingest.receive(integration, _body([ended], alert.labels.get("test", "")), now=now)
+        ingest.receive(integration, _body(integration, [ended], alert.labels.get("test", "")), now=now)
     return len(fired)
 
 
@@ -98,10 +98,10 @@ def hash_of(labels: Mapping[str, str]) -> int:
     return value
 
 
-def _body(alerts: list[dict[str, Any]], mark: str) -> bytes:
+def _body(integration: Integration, alerts: list[dict[str, Any]], mark: str) -> bytes:
     return orjson.dumps(
         {
-            "version": "4",
+            "version": "1" if integration.kind == Integration.Kind.GRAFANA else "4",
             "groupKey": f'{{}}:{{alertname="{NAME}", test="{mark}"}}',
             "truncatedAlerts": 0,
             "status": alerts[0]["status"],

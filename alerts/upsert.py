@@ -67,7 +67,7 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   superseded = excluded.superseded, provisional_since = excluded.provisional_since,
   incident_id = CASE WHEN excluded.was = '{PROMOTE}' THEN COALESCE(excluded.incident_id, alerts_alert.incident_id)
                 ELSE COALESCE(alerts_alert.incident_id, excluded.incident_id) END,
-  stale_since = CASE WHEN excluded.last_seen_at >= alerts_alert.last_seen_at THEN NULL ELSE alerts_alert.stale_since END,
+  stale_since = CASE WHEN excluded.last_seen_at < alerts_alert.last_seen_at THEN alerts_alert.stale_since END,
   waits_for = CASE WHEN COALESCE(alerts_alert.incident_id, excluded.incident_id) IS NULL THEN excluded.waits_for END,
   routed = COALESCE(excluded.routed, alerts_alert.routed),
   {_NEWEST}

@@ -18,9 +18,14 @@ def of(key: str, plan: Plan) -> Sequence[Alert]:
     found = list(waiting[:_MOST])
     if not found:
         return []
-    own = {instance.id for verdict in plan.verdicts.values() for instance in verdict.delivered} | set(plan.overtaken)
-    own |= {verdict.was_open.id for verdict in plan.verdicts.values() if verdict.was_open}
-    locked = Alert.objects.select_for_update().filter(pk__in={*found, *own} - {None})
+    instances = [
+        instance
+        for verdict in plan.verdicts.values()
+        for instance in (verdict.was_open, *verdict.delivered)
+        if instance
+    ]
+    own = {instance.id for instance in instances if instance.id is not None} | set(plan.overtaken)
+    locked = Alert.objects.select_for_update().filter(pk__in={*found, *own})
     in_order = list(locked.order_by("fingerprint", "labels_hash", "starts_at"))
     is_waiting = set(found) - own
     return [

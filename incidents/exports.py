@@ -27,6 +27,7 @@ _COLUMNS = [
     Column("worst_budget_slo", lambda row: row.worst and row.worst.slo),
     Column("worst_budget_share", lambda row: row.worst and row.worst.share),
     Column("is_drill", lambda row: row.is_drill),
+    Column("is_candidate", lambda row: row.is_candidate),
     Column("is_private", lambda row: row.is_private),
     Column("started_at", lambda row: row.started_at),
     Column("detected_at", lambda row: row.detected_at),

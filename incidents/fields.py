@@ -20,7 +20,7 @@ from people.audit import Action
 
 CHANGEABLE = (
     *("title", "summary", "severity", "kind", "service", "team", "model", "labels", "links"),
-    *("is_private", "is_drill"),
+    *("is_private", "is_drill", "is_candidate"),
 )
 MOMENTS = moments.NAMES
 _FOR_MANAGERS = ("is_private", "is_drill", *MOMENTS)

@@ -29,6 +29,7 @@ class IncidentFilter(django_filters.FilterSet):
     team = Belongs(field_name="team", help_text="Slugs of teams.")
     model = Belongs(field_name="model", help_text="Slugs of models.")
     drill = TrueOrFalse(field_name="is_drill")
+    candidate = TrueOrFalse(field_name="is_candidate", help_text="Whether a person has yet to confirm it.")
     label = HasLabels(help_text="As name:value; of several, an incident has all.")
     q = django_filters.CharFilter(method="search", help_text="Words of the title or the summary, or a number.")
     opened_after = InstantFilter(field_name="created_at", lookup_expr="gte")

@@ -1,4 +1,4 @@
-"""What /metrics says of incidents; drills are left out."""
+"""What /metrics says of incidents; drills, and what nobody has confirmed yet, are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _IS_OPEN = RawSQL(
 def open_incidents(now: datetime) -> Iterator[Metric]:
     """How many are open, and how many of them nobody has acknowledged. One statement, by the index of open ones."""
     rows = (
-        Incident.objects.filter(_IS_OPEN, is_drill=False)
+        Incident.objects.filter(_IS_OPEN, is_drill=False, is_candidate=False)
         .order_by()
         .values("severity")
         .annotate(opened=Count("id"), untaken=Count("id", filter=Q(status=Incident.Status.TRIGGERED)))

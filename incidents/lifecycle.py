@@ -163,6 +163,8 @@ def move(
             _locked(incident, incident.merged_into)
         changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
         changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
+        if to in (Status.ACKNOWLEDGED, Status.MITIGATED):
+            changes["is_candidate"] = False  # who takes it has confirmed it
         says_end = to == Status.RESOLVED and impact_ended_at is not None and incident.mitigated_at is None
         if says_end:
             changes["mitigated_at"] = _end_of_impact(incident, impact_ended_at, now)

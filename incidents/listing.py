@@ -39,7 +39,7 @@ BY_URGENCY = ("mine", "open")
 OVER = (Incident.Status.RESOLVED, Incident.Status.CLOSED, Incident.Status.DISMISSED, Incident.Status.MERGED)
 
 _COLUMNS = (
-    *("id", "number", "title", "status", "severity", "is_private", "is_drill"),
+    *("id", "number", "title", "status", "severity", "is_private", "is_drill", "is_candidate"),
     *("service__name", "model__name", "team__name"),
     *("started_at", "detected_at", "created_at", "resolved_at", "last_entry_at", "last_seq"),
     *("commander", "firing", "has_slos", "waiting"),
@@ -169,6 +169,7 @@ class Row:
     severity: str
     is_private: bool
     is_drill: bool
+    is_candidate: bool
     service: str | None
     model: str | None
     team: str | None

@@ -184,7 +184,7 @@ def dashboards(incident: Incident) -> list[Mapping[str, str]]:
 
 def postmortem_is_due(incident: Incident, is_required: bool | None) -> str:
     """Why a postmortem is due once it is resolved; nothing where none is."""
-    if incident.is_drill:
+    if incident.is_drill or incident.is_candidate:
         return ""
     if is_required:
         return _("It took more than a fifth of an error budget: a postmortem with a P0 action is due.")

@@ -57,8 +57,8 @@ def _in_words(period: timedelta) -> str:
 
 def _quiet(incidents: QuerySet[Incident], now: datetime) -> QuerySet[Incident]:
     """Those of them that are triggered, cleared for as long as they wait, and not moved since: who was given back waits
-    for people. An alert that fires, or may fire again within its grace, disturbs the quiet: where only some of them have
-    to end, one that has fired since. So does a heartbeat that is missing."""
+    for people. An alert that fires, or may fire again within its grace, disturbs the quiet: where only some of them
+    have to end, one that has fired since. So does a heartbeat that is missing."""
     own = Entry.objects.filter(incident=OuterRef("pk"))
     clear = own.filter(kind=Entry.Kind.ALL_CLEAR).order_by("-seq")
     since = own.filter(seq__gt=OuterRef("clear_seq"))

@@ -18,7 +18,7 @@ from people.actors import ActorType
 from people.serializers import UserRef, of_discipline, of_role, of_team, of_user
 from slos.serializers import Share
 
-_OWN_NAMES = {"private": "is_private", "drill": "is_drill"}
+_OWN_NAMES = {"private": "is_private", "drill": "is_drill", "candidate": "is_candidate"}
 
 
 class Durations(rest.Output):
@@ -65,6 +65,9 @@ class IncidentOut(rest.Output):
     kind = serializers.ChoiceField(Incident.Kind.choices, source="incident.kind")
     private = serializers.BooleanField(source="incident.is_private")
     drill = serializers.BooleanField(source="incident.is_drill")
+    candidate = serializers.BooleanField(
+        source="incident.is_candidate", help_text="Opened by alerts, and nobody has confirmed yet that it counts."
+    )
     service = serializers.CharField(source="incident.service.slug", default=None, allow_null=True)
     team = serializers.CharField(source="incident.team.slug", default=None, allow_null=True)
     model = serializers.CharField(source="incident.model.slug", default=None, allow_null=True)
@@ -155,6 +158,7 @@ class IncidentChange(rest.Input):
     model = of_model(required=False, allow_null=True)
     private = serializers.BooleanField(required=False)
     drill = serializers.BooleanField(required=False)
+    candidate = serializers.BooleanField(required=False, help_text="false confirms it.")
     started_at = rest.Instant(required=False, allow_null=True)
     detected_at = rest.Instant(required=False, allow_null=True)
     acknowledged_at = rest.Instant(required=False, allow_null=True)

@@ -22,6 +22,7 @@ urlpatterns = [
     path("incidents/<int:number>/acknowledge/", views.incident_acknowledge, name="incident-acknowledge"),
     path("incidents/<int:number>/status/", views.incident_status, name="incident-status"),
     path("incidents/<int:number>/resolve/", views.incident_resolve, name="incident-resolve"),
+    path("incidents/<int:number>/confirm/", views.incident_confirm, name="incident-confirm"),
     path("incidents/<int:number>/severity/", views.incident_severity, name="incident-severity"),
     path("incidents/<int:number>/note/", views.incident_note, name="incident-note"),
     path("incidents/<int:number>/mark/", views.incident_mark, name="incident-mark"),

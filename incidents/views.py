@@ -130,6 +130,15 @@ def incident_acknowledge(request: SignedInRequest, number: int) -> HttpResponse:
 
 
 @require_POST
+def incident_confirm(request: SignedInRequest, number: int) -> HttpResponse:
+    """A candidate counts from now on."""
+    incident = incident_for(request.actor, number)
+    if fields.change(incident, {"is_candidate": False}, by=request.actor, now=timezone.now()):
+        messages.success(request, _("%(incident)s is confirmed.") % {"incident": incident})
+    return redirect(incident)
+
+
+@require_POST
 def incident_status(request: SignedInRequest, number: int) -> HttpResponse:
     now = timezone.now()
     incident = incident_for(request.actor, number)

@@ -17,6 +17,7 @@ from people.actors import ActorType
 _FIELDS = {
     "is_private": gettext_lazy("private"),
     "is_drill": gettext_lazy("a drill"),
+    "is_candidate": gettext_lazy("a candidate"),
     "title": gettext_lazy("the title"),
     "summary": gettext_lazy("the summary"),
     "kind": gettext_lazy("the kind"),
@@ -194,6 +195,8 @@ def _corrected(entry: Entry) -> Sentence:
 
 def _changed(entry: Entry) -> Sentence:
     field, before, after = (entry.data.get(name) for name in ("field", "from", "to"))
+    if field == "is_candidate" and after is False:
+        return _by(entry, _("confirmed it: it counts"))
     name = str(_FIELDS.get(str(field), field))
     if isinstance(before, (dict, list)) or isinstance(after, (dict, list)) or field == "summary":
         return _by(entry, _("changed %(field)s") % {"field": name})
@@ -257,7 +260,9 @@ def _alerts_changed(entry: Entry) -> str:
     if entry.kind == Entry.Kind.ALERTS_FIRED:
         words = ngettext("%(count)s alert fired", "%(count)s alerts fired", count)
     elif entry.kind == Entry.Kind.ALERT_STALE:
-        words = ngettext("%(count)s alert is not confirmed any more", "%(count)s alerts are not confirmed any more", count)
+        words = ngettext(
+            "%(count)s alert is not confirmed any more", "%(count)s alerts are not confirmed any more", count
+        )
     else:
         words = ngettext("%(count)s alert resolved", "%(count)s alerts resolved", count)
     return words % {"count": count}

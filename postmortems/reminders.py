@@ -76,6 +76,7 @@ def _owing(incidents: QuerySet[Incident], now: datetime) -> QuerySet[Incident]:
         status__in=(Incident.Status.RESOLVED, Incident.Status.CLOSED),
         severity__in=(Incident.Severity.SEV1, Incident.Severity.SEV2),
         is_drill=False,
+        is_candidate=False,
         resolved_at__gt=now - AT_MOST,
         resolved_at__lte=now - AFTER,
     )

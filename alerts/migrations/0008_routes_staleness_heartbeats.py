@@ -5,87 +5,106 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('alerts', '0007_fewer_checks_of_alerts'),
-        ('incidents', '0012_what_routes_say'),
+        ("alerts", "0007_fewer_checks_of_alerts"),
+        ("incidents", "0012_what_routes_say"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('labels_hash', models.CharField(max_length=16)),
-                ('name', models.CharField(blank=True, max_length=300)),
-                ('labels', models.JSONField(default=dict)),
-                ('heard_at', models.DateTimeField()),
-                ('heard_every', models.FloatField(null=True)),
-                ('interval', models.PositiveIntegerField(null=True)),
-                ('missed_at', models.DateTimeField(null=True)),
-                ('removed_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("labels_hash", models.CharField(max_length=16)),
+                ("name", models.CharField(blank=True, max_length=300)),
+                ("labels", models.JSONField(default=dict)),
+                ("heard_at", models.DateTimeField()),
+                ("heard_every", models.FloatField(null=True)),
+                ("interval", models.PositiveIntegerField(null=True)),
+                ("missed_at", models.DateTimeField(null=True)),
+                ("removed_at", models.DateTimeField(null=True)),
             ],
             options={
-                'ordering': ('name', 'id'),
+                "ordering": ("name", "id"),
             },
         ),
         migrations.AddField(
-            model_name='alert',
-            name='routed',
+            model_name="alert",
+            name="routed",
             field=models.JSONField(null=True),
         ),
         migrations.AddField(
-            model_name='alert',
-            name='stale_since',
+            model_name="alert",
+            name="stale_since",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='alert',
-            name='waits_for',
+            model_name="alert",
+            name="waits_for",
             field=models.CharField(max_length=100, null=True),
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='replay_of',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replays', to='alerts.delivery'),
+            model_name="delivery",
+            name="replay_of",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="replays",
+                to="alerts.delivery",
+            ),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='learned_interval',
+            model_name="integration",
+            name="learned_interval",
             field=models.PositiveIntegerField(null=True),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='repeat_interval',
+            model_name="integration",
+            name="repeat_interval",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='routes',
+            model_name="integration",
+            name="routes",
             field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list),
         ),
         migrations.AddField(
-            model_name='integration',
-            name='stale_resolves_after',
+            model_name="integration",
+            name="stale_resolves_after",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('waits_for__isnull', False)), fields=['waits_for'], name='alert_waiting'),
+            model_name="alert",
+            index=models.Index(
+                condition=models.Q(("waits_for__isnull", False)), fields=["waits_for"], name="alert_waiting"
+            ),
         ),
         migrations.AddField(
-            model_name='heartbeat',
-            name='incident',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='heartbeats', to='incidents.incident'),
+            model_name="heartbeat",
+            name="incident",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="heartbeats",
+                to="incidents.incident",
+            ),
         ),
         migrations.AddField(
-            model_name='heartbeat',
-            name='integration',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='heartbeats', to='alerts.integration'),
+            model_name="heartbeat",
+            name="integration",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="heartbeats",
+                to="alerts.integration",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='heartbeat',
-            constraint=models.UniqueConstraint(fields=('integration', 'fingerprint', 'labels_hash'), name='one_heartbeat_per_fingerprint'),
+            model_name="heartbeat",
+            constraint=models.UniqueConstraint(
+                fields=("integration", "fingerprint", "labels_hash"), name="one_heartbeat_per_fingerprint"
+            ),
         ),
     ]

@@ -4,30 +4,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('incidents', '0011_narrow_indexes'),
+        ("incidents", "0011_narrow_indexes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='incident',
-            name='is_candidate',
+            model_name="incident",
+            name="is_candidate",
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
-            model_name='incident',
-            name='quiet_period',
+            model_name="incident",
+            name="quiet_period",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='incident',
-            name='reopen_window',
+            model_name="incident",
+            name="reopen_window",
             field=models.PositiveIntegerField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='incident',
-            name='resolves',
-            field=models.CharField(choices=[('all', 'when all of its alerts have ended'), ('any', 'when any of its alerts has ended'), ('first', 'when the alert that opened it has ended'), ('never', 'never by itself')], db_default='all', default='all', max_length=5),
+            model_name="incident",
+            name="resolves",
+            field=models.CharField(
+                choices=[
+                    ("all", "when all of its alerts have ended"),
+                    ("any", "when any of its alerts has ended"),
+                    ("first", "when the alert that opened it has ended"),
+                    ("never", "never by itself"),
+                ],
+                db_default="all",
+                default="all",
+                max_length=5,
+            ),
         ),
     ]

@@ -42,7 +42,7 @@ def test_it_feeds_a_heartbeat_and_opens_nothing(source: Integration) -> None:
     assert receipt.incidents == []
     assert not Incident.objects.exists()
     assert Heartbeat.objects.get().heard_at == NOW
-    assert Alert.objects.get().routed["becomes"] == "heartbeat"
+    assert (Alert.objects.get().routed or {})["becomes"] == "heartbeat"
 
 
 def test_it_stands_beside_other_alerts_of_its_group(source: Integration) -> None:
@@ -116,7 +116,9 @@ def test_a_pace_is_slowed_at_once_and_quickened_by_and_by(source: Integration) -
 
 def test_a_route_makes_any_alert_a_heartbeat_and_sets_its_interval(source: Integration) -> None:
     kept = routes.written(
-        routes.read([{"name": "dead man", "matchers": "alertname=Alive", "does": "heartbeat", "heartbeat_interval": 60}])
+        routes.read(
+            [{"name": "dead man", "matchers": "alertname=Alive", "does": "heartbeat", "heartbeat_interval": 60}]
+        )
     )
     Integration.objects.update(routes=kept)
     source = Integration.objects.get()

@@ -56,6 +56,13 @@ def sent(name: str = "A", **labels: str) -> Sent:
     )
 
 
+def becomes() -> str:
+    """What a route made of the one alert that there is."""
+    told = Alert.objects.get().routed
+    assert told is not None
+    return str(told["becomes"])
+
+
 def only() -> Incident:
     return Incident.objects.get()
 
@@ -80,7 +87,11 @@ def test_a_route_that_continues_adds_what_it_says_and_an_earlier_word_stands() -
         routes.read(
             [
                 {"name": "prod", "matchers": "env=prod", "continue": True, "severity": "sev1", "team": "payments"},
-                {"name": "rest", "severity": "sev4", "title": "{{label.alertname}} in {{ label.env }} ({{annotation.a}})"},
+                {
+                    "name": "rest",
+                    "severity": "sev4",
+                    "title": "{{label.alertname}} in {{ label.env }} ({{annotation.a}})",
+                },
             ]
         )
     )
@@ -134,6 +145,7 @@ def test_what_is_ignored_is_known_and_opens_nothing(source: Integration) -> None
     assert not Incident.objects.exists()
     kept = Alert.objects.get()
     assert kept.status == "firing"
+    assert kept.routed is not None
     assert kept.routed["does"] == kept.routed["becomes"] == "ignore"
     assert kept.routed["because"] == [["route 0", "env=dev"]]
 
@@ -239,7 +251,7 @@ def test_an_alert_attaches_to_what_is_open_and_opens_nothing_itself(source: Inte
 
     deliver(source, alert("Info", severity="info", app="web"), group="one")
     assert not Incident.objects.exists()
-    assert Alert.objects.get().routed["becomes"] == "waits"
+    assert becomes() == "waits"
     deliver(source, alert("Down", 1, app="web"), group="two", minute=1)
     deliver(source, alert("More info", 2, severity="info", app="web"), group="one", minute=2)
 
@@ -249,7 +261,9 @@ def test_an_alert_attaches_to_what_is_open_and_opens_nothing_itself(source: Inte
 
 
 def test_so_many_alerts_have_to_fire_before_an_incident_opens(source: Integration) -> None:
-    source = routed(source, {"threshold": 3, "threshold_within": 600, "correlate": "labels", "correlate_labels": ["app"]})
+    source = routed(
+        source, {"threshold": 3, "threshold_within": 600, "correlate": "labels", "correlate_labels": ["app"]}
+    )
 
     deliver(source, alert("A", app="web"), group="one")
     deliver(source, alert("B", 2, app="web"), group="two", minute=2)
