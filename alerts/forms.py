@@ -53,9 +53,13 @@ class IntegrationForm(_IntegrationForm):
         label=_("Kind"),
         choices=Integration.Kind.choices,
         initial=Integration.Kind.ALERTMANAGER,
+        required=False,
         help_text=_("Which form its webhooks have. Generic: as Alertmanager's, from a program of your own."),
     )
     field_order = ("name", "kind", "team")
+
+    def clean_kind(self) -> str:
+        return str(self.cleaned_data["kind"] or Integration.Kind.ALERTMANAGER)
 
 
 class IntegrationChangeForm(ChangeForm, _IntegrationForm):

@@ -22,7 +22,7 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 
 # They know their sender by what they are sent, and look at no cookie.
-NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "answer"}
+NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "grafana-webhook", "grafana-webhook-bare", "answer"}
 EVIL = "https://evil.example"
 HERE = "http://testserver"
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"

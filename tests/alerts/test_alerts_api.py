@@ -41,6 +41,7 @@ def test_an_alert_is_shown_with_what_was_sent(api: Api, victor: User) -> None:
         "generator_url": "http://prometheus.example.com/graph?g0.expr=up",
         "integration": source.slug,
         "incident": incident.number,
+        "routed": None,
     }
     counted = api(victor).get(f"/api/v1/incidents/{incident.number}/").json()["alerts"]
     assert counted == {"firing": 1, "resolved": 0, "stale": 0}
