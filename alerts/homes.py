@@ -123,27 +123,15 @@ def _house(
             plan.waits_for[identity] = key
             plan.told[identity] = strands.destinations[identity].told("waits") or {}
         return
-    joining: list[payload.Alert] = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in openers))]
-    fields = routing.fields(integration, notification, joining)
-    opened = lifecycle.open_incident(
-        str(fields.pop("title")),
-        by=actor,
-        now=times.now,
-        heard_at=times.at,
-        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
-        started_at=min(times.at, *(alert.starts_at for alert in joining), *(alert.starts_at for alert in waiting)),
-        detected_at=times.at,
-        correlation_key=key,
-        **fields,
-    )
-    waiters.join(waiting, opened)
-    plan.opened.append(opened)
-    for identity in identities:
-        plan.home[identity] = opened
-        if identity in plan.lonely:
-            plan.fired.append((identity, alerts[identity]))
-        if (told := strands.destinations[identity].told("opened")) is not None:
-            plan.told[identity] = told
+    joining: list[payload.Alert] = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in
+    openers))] fields = routing.fields(integration, notification, joining) opened = lifecycle.open_incident(
+    str(fields.pop("title")), by=actor, now=times.now, heard_at=times.at,
+    opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
+    started_at=min(times.at, *(alert.starts_at for alert in joining), *(alert.starts_at for alert in waiting)),
+    detected_at=times.at, correlation_key=key, **fields, ) waiters.join(waiting, opened) plan.opened.append(opened) for
+    identity in identities: plan.home[identity] = opened if identity in plan.lonely: plan.fired.append((identity,
+    alerts[identity])) if (told := strands.destinations[identity].told("opened")) is not None: plan.told[identity] =
+    told
 
 
 def _are_enough(

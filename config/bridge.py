@@ -1,7 +1,8 @@
 """Runs a WSGI application under an ASGI server: the event loop reads the body, then one thread does the rest.
 
 A thread is taken once there is nothing left to wait for from the sender, and is free again before an answer that fits
-in memory is sent: neither slow senders nor slow readers of pages hold one. The bounds are kept by `bodies.py`.
+in memory is sent: neither slow senders nor slow readers of pages hold one. The bounds are kept by `bodies.py`, the
+turns by `turns.py`: each token of an integration has a lane of its own, and all pages share one.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPResponseSt
 from common import metrics
 from config import messages
 from config.bodies import MIB, Bodies, BodyRefused, Bound, SenderLeft
+from config.turns import Crowded, Turns
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ BOUNDS = (
     Bound("/webhooks/", size=32 * MIB, seconds=10, view_refuses=True),
     Bound("", size=4 * MIB, seconds=30),
 )
+WAITING = 256  # requests of one lane, which are answered within a second or two
 # A stream that says it is no longer than this, as static files do, is collected: its reader holds no thread.
 COLLECTED = 2 * MIB
 # With two of one of these, we and the proxy before us could each believe another one.
@@ -60,11 +63,13 @@ class Bridge:
         bounds: Sequence[Bound] = BOUNDS,
         ceiling: int = 256 * MIB,
         patience: float = 60,
+        waiting: int = WAITING,
     ) -> None:
         self._application = application
         self._bounds = bounds
         self._patience = patience
         self._bodies = Bodies(ceiling)
+        self._turns = Turns(threads, waiting=waiting)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
         self._running: set[Future[messages.Answer | None]] = set()
 
@@ -82,7 +87,7 @@ class Bridge:
             declared, asks_first = messages.declared_length(headers), b"expect" in names
             async with self._bodies.read(receive, declared=declared, bound=bound, asks_first=asks_first) as body:
                 environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(body.getbuffer()))}
-                await self._answer(environ, receive, send)
+                await self._in_turn(_lane(bound, environ), environ, receive, send)
                 return
         except SenderLeft:
             return
@@ -92,7 +97,7 @@ class Bridge:
         if bound.view_refuses and fault != "no_room":
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "burnline.body_fault": fault}
             environ["burnline.body_declared"] = messages.declared_length(headers) or 0
-            await self._answer(environ, receive, send)
+            await self._in_turn(_lane(bound, environ), environ, receive, send)
         else:
             metrics.refused(fault)
             await messages.send_whole(messages.refusal(fault), send)
@@ -109,7 +114,22 @@ class Bridge:
         if calls:
             await asyncio.wait(calls, timeout=seconds)
 
-    async def _answer(self, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def _in_turn(
+        self, lane: bytes, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        try:
+            async with self._turns.of(lane):
+                answer = await self._answered(environ, receive, send)
+        except Crowded:
+            metrics.refused("crowded")
+            answer = messages.refusal("no_room")
+        if answer:
+            await messages.send_whole(answer, send)
+
+    async def _answered(
+        self, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> messages.Answer | None:
+        """Its answer, to be sent; None where it went out, or nobody hears it any more."""
         outlet = Outlet(receive, send, self._patience)
         # A context of its own, so that nothing that a request sets is met by the next one in the same thread.
         call = self._pool.submit(contextvars.copy_context().run, _run, self._application, environ, outlet)
@@ -118,10 +138,10 @@ class Bridge:
         try:
             answer = await asyncio.wrap_future(call)
         except ReaderLeft:
-            return
+            return None
         except ReaderTooSlow:
             logger.warning("%s did not read on for %s s; dropped.", environ["REMOTE_ADDR"], self._patience)
-            return  # an unfinished answer: the server cuts the connection
+            return None  # an unfinished answer: the server cuts the connection
         except Exception:
             if outlet.started:
                 raise  # half an answer is out: the server logs it and cuts the connection
@@ -129,8 +149,11 @@ class Bridge:
             answer = messages.problem(500, "broken", "Something broke on our side", "The log has it.")
         finally:
             outlet.close()
-        if answer:
-            await messages.send_whole(answer, send)
+        return answer
+
+
+def _lane(bound: Bound, environ: WSGIEnvironment) -> bytes:
+    return str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1", "replace") if bound.view_refuses else b""
 
 
 class Outlet:
