@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 
-from alerts import groups, payload, routing, waiters
+from alerts import churn, groups, payload, routing, waiters
 from alerts.models import Alert, Integration
 from alerts.payload import Notification
 from alerts.plans import Plan, Times
@@ -91,7 +91,9 @@ def find(
         if verdict.promoted and plan.home.get(identity) is not own:
             plan.moving.add(identity)
     for key, identities in homeless.items():
-        _house(key, identities, plan, strands, integration, notification, actor, times)
+        is_plain = key == strands.group.correlation_key and not incidents
+        if not (is_plain and _join_churn(identities, plan, integration, notification, times)):
+            _house(key, identities, plan, strands, integration, notification, actor, times)
     # What comes resolved and was never heard of opens nothing, but is shown with the others of its group.
     for identity in plan.verdicts.keys() - plan.home.keys():
         if identity in plan.told or identity in plan.waits_for or plan.verdicts[identity].is_open:
@@ -100,6 +102,23 @@ def find(
         shown_in = shown_in or of_strand(strands.of(identity))
         if shown_in is not None and shown_in.is_open:
             plan.home[identity] = shown_in
+
+
+def _join_churn(
+    identities: Sequence[Identity], plan: Plan, integration: Integration, notification: Notification, times: Times
+) -> bool:
+    """Let one alert that differs from those before it in a number alone join the last of their incidents, where they
+    have opened enough. Whether it did. It locks an incident, so no other is locked before."""
+    if len(identities) > 1:
+        return False
+    found = churn.same(integration, notification.common_labels, at=times.at)
+    incident = timeline.lock([found.pk]).get(found.pk) if found else None
+    if incident is None or not incident.is_open:
+        return False
+    [identity] = identities
+    plan.home[identity] = incident
+    plan.told[identity] = {"does": "open", "route": None, "because": [], "key": "", "becomes": "churn"}
+    return True
 
 
 def _house(
@@ -114,7 +133,11 @@ def _house(
 ) -> None:
     """Open an incident of this key for alerts that have none, or let them wait where their route has them wait: for an
     incident to attach to, or until they are so many."""
-    alerts = {identity: plan.sent[(*identity, plan.verdicts[identity].is_open.starts_at)] for identity in identities}  # type: ignore[union-attr]
+    alerts: dict[Identity, payload.Alert] = {}
+    for identity in identities:
+        opening = plan.verdicts[identity].is_open
+        assert opening is not None, "what needs an incident fires"
+        alerts[identity] = plan.sent[(*identity, opening.starts_at)]
     openers = [identity for identity in identities if strands.destinations[identity].does != "attach"]
     waiting = list(waiters.of(key, plan)) if integration.table else []
     goes = strands.destinations[openers[0]] if openers else None
@@ -123,15 +146,29 @@ def _house(
             plan.waits_for[identity] = key
             plan.told[identity] = strands.destinations[identity].told("waits") or {}
         return
-    joining: list[payload.Alert] = [alerts[identity] for identity in (*openers, *(i for i in identities if i not in
-    openers))] fields = routing.fields(integration, notification, joining) opened = lifecycle.open_incident(
-    str(fields.pop("title")), by=actor, now=times.now, heard_at=times.at,
-    opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
-    started_at=min(times.at, *(alert.starts_at for alert in joining), *(alert.starts_at for alert in waiting)),
-    detected_at=times.at, correlation_key=key, **fields, ) waiters.join(waiting, opened) plan.opened.append(opened) for
-    identity in identities: plan.home[identity] = opened if identity in plan.lonely: plan.fired.append((identity,
-    alerts[identity])) if (told := strands.destinations[identity].told("opened")) is not None: plan.told[identity] =
-    told
+    joining: list[payload.Alert] = [
+        alerts[identity] for identity in (*openers, *(i for i in identities if i not in openers))
+    ]
+    fields = routing.fields(integration, notification, joining)
+    opened = lifecycle.open_incident(
+        str(fields.pop("title")),
+        by=actor,
+        now=times.now,
+        heard_at=times.at,
+        opening=[timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=listed([*joining, *waiting]))],
+        started_at=min(times.at, *(alert.starts_at for alert in joining), *(alert.starts_at for alert in waiting)),
+        detected_at=times.at,
+        correlation_key=key,
+        **fields,
+    )
+    waiters.join(waiting, opened)
+    plan.opened.append(opened)
+    for identity in identities:
+        plan.home[identity] = opened
+        if identity in plan.lonely:
+            plan.fired.append((identity, alerts[identity]))
+        if (told := strands.destinations[identity].told("opened")) is not None:
+            plan.told[identity] = told
 
 
 def _are_enough(

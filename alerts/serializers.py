@@ -27,7 +27,7 @@ class Routed(rest.Output):
     route = serializers.CharField(allow_null=True, help_text="The one that decided; null: the defaults.")
     because = RouteMatch(many=True)
     key = serializers.CharField(help_text="What its incident is found by; empty: the Alertmanager group.")
-    becomes = serializers.ChoiceField(["opened", "attached", "waits", "ignore", "heartbeat"])
+    becomes = serializers.ChoiceField(["opened", "attached", "waits", "ignore", "heartbeat", "churn"])
 
 
 class AlertOut(rest.Output):

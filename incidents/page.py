@@ -73,6 +73,8 @@ class AlertGroup:
     name: str
     count: int
     firing: int
+    stale: int  # of those that fire: not confirmed any more
+    cut_off: int  # alerts that Alertmanager left out of the last delivery of their group
     labels: list[Label]
     seen: list[AlertSeen]
 
@@ -106,6 +108,7 @@ class Page:
     is_in: bool  # the reader is one of the people
     alerts: list[AlertGroup]
     alert_counts: Mapping[str, int]
+    cut_off: int  # alerts that were left out of a delivery: there may be more of them
     more_alert_names: int
     merged: list[Incident]  # into this one, as far as the reader sees them
     burns: list[Burn]
@@ -156,6 +159,7 @@ def page_of(
         is_in=any(person.is_reader and person.responder.state == Responder.State.JOINED for person in people),
         alerts=groups,
         alert_counts=seen.alerts,
+        cut_off=max((group.cut_off for group in groups), default=0),
         more_alert_names=more_names,
         merged=list(Incident.objects.for_actor(actor).filter(merged_into=incident).order_by("-pk")[:ALERT_NAMES]),
         burns=sorted((burn_of(burned) for burned in seen.impacts), key=lambda burn: -float(burn.share or -1)),
@@ -261,7 +265,12 @@ def _alerts(incident: Incident) -> tuple[list[AlertGroup], int]:
     counted = list(
         incident.alerts.order_by()
         .values("name")
-        .annotate(count=Count("id"), firing=Count("id", filter=Q(status="firing")))
+        .annotate(
+            count=Count("id"),
+            firing=Count("id", filter=Q(status="firing")),
+            stale=Count("id", filter=Q(status="firing", stale_since__isnull=False)),
+            cut_off=Max("group__truncated", default=0),
+        )
         .order_by("-firing", "name")[: ALERT_NAMES + 1]
     )
     instances = incident.alerts.select_related("integration", "merged_from").order_by("status", "-starts_at", "-id")

@@ -262,8 +262,7 @@ def test_a_candidate_counts_once_a_person_confirms_it(
 
     client.post(f"/incidents/{incident.number}/confirm/")
 
-    incident.refresh_from_db()
-    assert not incident.is_candidate
+    assert not Incident.objects.get().is_candidate
     assert incident.entries.order_by("-seq")[0].data == {"field": "is_candidate", "from": True, "to": False}
 
 

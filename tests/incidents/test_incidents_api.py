@@ -20,10 +20,23 @@ from tests.make import NOW
 Status = Incident.Status
 
 FIELDS = {
-    *("number", "title", "summary", "status", "severity", "kind", "private", "drill", "service", "team", "model",
-    "candidate"), *("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at", "closed_at",
-    "durations"), *("alerts", "labels", "last_seq", "commander", "roles", "missing_disciplines", "protocol", "slos",
-    "postmortem"), *("merged_into", "reason", "links", "url", "api_url", "created_at", "updated_at", "version"),
+    *(
+        "number",
+        "title",
+        "summary",
+        "status",
+        "severity",
+        "kind",
+        "private",
+        "drill",
+        "service",
+        "team",
+        "model",
+        "candidate",
+    ),
+    *("started_at", "detected_at", "acknowledged_at", "mitigated_at", "resolved_at", "closed_at", "durations"),
+    *("alerts", "labels", "last_seq", "commander", "roles", "missing_disciplines", "protocol", "slos", "postmortem"),
+    *("merged_into", "reason", "links", "url", "api_url", "created_at", "updated_at", "version"),
 }
 
 
