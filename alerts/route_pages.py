@@ -35,8 +35,8 @@ def route_try(request: SignedInRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         try:
             judged = trial.of_payload(integration, integration.table, form.cleaned_data["payload"].encode())
-        except payload.BadPayload as refusal:
-            form.add_error("payload", refusal.message)
+        except payload.BadPayload:
+            form.add_error("payload", _("This cannot be read as the body of such a webhook."))
             form.http_status = 422
     return _listed(request, integration, form=form, judged=judged, status=form.http_status)
 

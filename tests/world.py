@@ -13,7 +13,8 @@ from allauth.mfa.totp.internal import auth as totp
 from django.apps import apps
 from django.db.models import Model, QuerySet
 
-from alerts.models import Delivery, Integration
+from alerts import integrations
+from alerts.models import Delivery, Heartbeat, Integration
 from incidents import lifecycle, responding, saving, timeline
 from incidents.models import Entry, Incident
 from notifications import methods, outbox
@@ -57,6 +58,9 @@ def built(mine: Team, theirs: Team, reader: User, charlie: User) -> World:
     theirs_slo = make.slo("relevance", make.service("suggest", theirs))
     source, _ = make.integration("Elsewhere", team=theirs)
     incident = make.fired(source, make.alert("Slow"))
+    integrations.set_routes(source, [{"name": "None", "matchers": "no=such"}], by=make.SYSTEM, now=NOW)
+    labels = {"alertname": "Watchdog"}
+    beat = Heartbeat.objects.create(integration=source, fingerprint="0", labels_hash="0", labels=labels, heard_at=NOW)
     incident.title, incident.team, incident.service = "Checkout is slow", mine, service
     incident.save()
     make.incident(theirs, "Search is slow")
@@ -74,6 +78,8 @@ def built(mine: Team, theirs: Team, reader: User, charlie: User) -> World:
         "second-factor": totp.TOTP.activate(reader, totp.generate_totp_secret()).instance.pk,
         "views": saving.save("Mine", "tab=all", team=None, by=by, now=NOW).pk,
         "integrations": source.slug,
+        "routes": 1,
+        "heartbeats": beat.pk,
         "deliveries": Delivery.objects.get().pk,
         "messages": told.pk,
         "people": reader.pk,

@@ -123,7 +123,7 @@ def test_a_payload_is_shown_where_its_alerts_would_go(browser: Client, source: I
     assert "prod!" in page
     assert not Alert.objects.exists()
     assert broken.status_code == 422
-    assert "This is not JSON" in broken.content.decode()
+    assert "This cannot be read as the body of such a webhook." in broken.content.decode()
 
 
 def test_an_alert_says_which_route_took_it_and_why(browser: Client, source: Integration) -> None:

@@ -12,7 +12,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from people.access import Act, matrix
 from people.models import User
 
-NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "answer"}  # they know their sender by a token
+# they know their sender by a token
+NO_COOKIE = {"alertmanager-webhook", "alertmanager-webhook-bare", "grafana-webhook", "grafana-webhook-bare", "answer"}
 
 
 _SUCH = {"int": "1", "uuid": "00000000-0000-0000-0000-000000000001"}  # of each kind of thing in an address
