@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -111,6 +112,36 @@ class Redis(Machine):
         return redis.Redis.from_url(self.url, socket_timeout=2)
 
 
+class Web(Machine):
+    """What `manage.py web` starts, always at the same port."""
+
+    def __init__(self, env: dict[str, str], log: Path) -> None:
+        self.port = free_port()
+        super().__init__([sys.executable, "manage.py", "web"], {**env, "BURNLINE_PORT": str(self.port)}, log)
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def start(self) -> None:
+        super().start()
+        end = time.monotonic() + 3 * PATIENCE  # it collects static files first
+        while not self._answers():
+            assert time.monotonic() < end, self.said
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            line.request("GET", "/livez")
+            return line.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            line.close()
+
+
 class Plant:
     """Everything that a test starts on the database of the tests."""
 
@@ -137,6 +168,13 @@ class Plant:
 
     def engine(self) -> Machine:
         return self._made([sys.executable, "manage.py", "engine"], "engine")
+
+    def web(self) -> Web:
+        """Web processes, once they answer."""
+        web = Web(self._env, self._folder / f"web-{len(self._machines)}.log")
+        self._machines.append(web)
+        web.start()
+        return web
 
     def worker(self) -> Machine:
         """As `serve` starts one."""
