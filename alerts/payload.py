@@ -272,7 +272,7 @@ def _converted(value: Any, type_: Any, default: Any) -> Any:
     """The value where it is of the type, else the default: nothing but `alerts` and `version` is worth a refusal."""
     try:
         return msgspec.convert(value, type_)
-    except msgspec.ValidationError:
+    except _UNREADABLE:  # also a lone surrogate where no string is wanted
         return default
 
 

@@ -81,6 +81,11 @@ def test_envelope_fields_of_the_wrong_type_cost_nothing_but_themselves() -> None
     assert read.truncated == 0
 
 
+@pytest.mark.parametrize("field", ["groupLabels", "commonLabels", "commonAnnotations", "truncatedAlerts"])
+def test_nor_does_a_lone_surrogate_in_the_place_of_another_type(field: str) -> None:
+    assert [alert.name for alert in parse(make.alert("Good"), **{field: "\ud800"}).alerts] == ["Good"]
+
+
 def test_unknown_fields_are_accepted() -> None:
     read = parse({**make.alert(), "future": {"a": [1]}}, notification_reason="new alerts added", routeLabels={"a": "b"})
 
