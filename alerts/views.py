@@ -6,7 +6,7 @@ import logging
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -16,6 +16,9 @@ from common import metrics, problems
 from common.errors import DomainError
 
 log = logging.getLogger(__name__)
+
+# A connection keeps what it sent last: above so many bytes it is given up, or every thread would hold its largest body.
+_LARGE = 1024 * 1024
 
 _FAULTS = {
     "too_large": (413, "The body is larger than 32 MiB."),
@@ -51,7 +54,11 @@ def _answer(request: HttpRequest, counted: metrics.Delivery) -> HttpResponse:
             size = int(request.META.get("burnline.body_declared") or len(body))
             ingest.refuse(integration, None, size=min(size, 2**31 - 1), status=status, reason=reason, now=now)
             return problems.response(status, fault, reason)
-        receipt = ingest.receive(integration, body, now=now)
+        try:
+            receipt = ingest.receive(integration, body, now=now)
+        finally:
+            if len(body) > _LARGE:
+                connection.close_at = 0  # Django closes it when this request ends
     except DomainError as exc:
         return _later(exc.message) if exc.status == 503 else problems.response(exc.status, exc.code, exc.message)
     except (DatabaseError, InterfaceError):
