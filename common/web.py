@@ -3,8 +3,10 @@
 python -m common.web 5      where 5 is the inherited file descriptor
 """
 
+import ctypes
 import socket
 import sys
+from contextlib import suppress
 
 import django
 import uvicorn
@@ -14,6 +16,7 @@ from common import metrics
 
 GRACE = 2  # seconds that an unfinished answer gets at the end
 UNREAD = 60  # seconds that a connection lives whose other end takes nothing
+M_ARENA_MAX, ARENAS = -8, 2  # of glibc's malloc, which else keeps a heap for each thread, as large as its largest body
 
 
 class Server(uvicorn.Server):
@@ -28,6 +31,8 @@ class Server(uvicorn.Server):
 
 def serve(listener: socket.socket) -> None:
     """Answer what arrives there, until SIGTERM."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
     django.setup()  # now, so that whatever goes wrong from here on is logged as everything else is
     metrics.share(settings.ENV.data_dir / "metrics")
     config = uvicorn.Config(
