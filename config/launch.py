@@ -21,8 +21,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
-# What has a full size: all that asks more than `make test` has time for. Faults are timed: nothing runs beside them.
-FAULTS = ["tests/faults"]
+# What has a full size: all that asks more than `make test` has time for. Faults are timed, as is
+# the real Alertmanager: nothing runs beside them.
+FAULTS = ["tests/faults", "tests/e2e/test_rig.py"]
 STRANGERS = ["tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
 STRANGERS += ["tests/test_openapi.py", "tests/incidents/test_answering.py"]
 DEV_LOCK = "requirements-dev.lock"  # holds all of the other, at the same versions
@@ -109,7 +110,7 @@ def side_by_side() -> "list[str]":
 
 def prove(*words: str) -> None:
     """What is promised of faults and of strangers, at full size, on both databases; what was measured is kept in
-    evidence/."""
+    evidence/, and told in docs/reliability.md."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
         others = [*side_by_side(), "-m", "proof", "--ignore=" + FAULTS[0]]
@@ -118,6 +119,7 @@ def prove(*words: str) -> None:
             for proof in proofs:
                 whole = {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"}
                 succeed([*beside, PYTHON, "-m", "pytest", *proof], whole)
+        succeed([PYTHON, "-m", "tests.reliability_page"], env)
 
 
 def bench(*words: str) -> None:
