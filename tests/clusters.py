@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -32,8 +32,14 @@ def main(command: Sequence[str]) -> int:
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The URL of a fresh cluster with fsync on, as in production; it is gone afterwards."""
+    with cluster() as its:
+        yield its.url
+
+
+@contextmanager
+def cluster() -> Iterator["Cluster"]:
+    """A fresh one that runs, and that may be stopped and started again; it is gone afterwards."""
     initdb, postgres = (_postgresql_binary(name) for name in ("initdb", "postgres"))
-    port = free_port()
     with _folder() as folder:
         data = folder / "data"
         subprocess.run(
@@ -43,17 +49,44 @@ def postgresql() -> Iterator[str]:
             user=_owner(),
             cwd=folder,
         )
+        its = Cluster(postgres, folder, data)
+        its.start()
+        try:
+            yield its
+        finally:
+            its.stop()
+
+
+class Cluster:
+    """A PostgreSQL on a data folder of its own, always at the same port."""
+
+    def __init__(self, postgres: str, folder: Path, data: Path) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://burnline@127.0.0.1:{self.port}/postgres"
         options = {
-            "port": port,
+            "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": folder,
             "max_connections": 200,
         }
-        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        log = folder / "log"
-        with _running([postgres, "-D", str(data), *words], port, log, signal.SIGINT, user=_owner()):
-            _wait_for_postgresql(port, log)
-            yield f"postgresql://burnline@127.0.0.1:{port}/postgres"
+        self._command = [postgres, "-D", str(data), *(w for n, v in options.items() for w in ("-c", f"{n}={v}"))]
+        self._log = folder / "log"
+        self._server = ExitStack()
+
+    def start(self) -> None:
+        """From when it answers."""
+        running = _running(self._command, self.port, self._log, signal.SIGINT, user=_owner())
+        self._process = self._server.enter_context(running)
+        _wait_for_postgresql(self.port, self._log)
+
+    def stop(self) -> None:
+        self._server.close()
+
+    def stop_at_once(self) -> None:
+        """Without a word to anybody, and nothing tidied up: as `pg_ctl -m immediate`."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(PATIENCE)
+        self._server.close()
 
 
 @contextmanager
@@ -77,9 +110,9 @@ def free_port() -> int:
 @contextmanager
 def _running(
     command: Sequence[str], port: int, log: Path, ending: signal.Signals, *, user: str | None
-) -> Iterator[None]:
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The server, from when it takes connections."""
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         server = subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, user=user, start_new_session=True, cwd="/"
         )
@@ -93,7 +126,7 @@ def _running(
                 if server.poll() is not None or time.monotonic() > end:
                     sys.exit(f"{command[0]} does not start:\n{log.read_text(errors='replace')[-2000:]}")
                 time.sleep(0.05)
-        yield
+        yield server
     finally:
         server.send_signal(ending)
         try:

@@ -1,7 +1,8 @@
-"""Engines, workers and a Redis as processes of their own, to be killed, stopped and started again at will."""
+"""Web processes, engines, workers and a Redis, each on its own, to be killed, stopped and started again at will."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,33 +114,46 @@ class Redis(Machine):
 
 
 class Web(Machine):
-    """What `manage.py web` starts, always at the same port."""
+    """The web processes as `manage.py web` starts them: a parent, and the workers that answer on its port."""
 
-    def __init__(self, env: dict[str, str], log: Path) -> None:
+    def __init__(self, env: dict[str, str], log: Path, beneath: Sequence[str]) -> None:
         self.port = free_port()
-        super().__init__([sys.executable, "manage.py", "web"], {**env, "BURNLINE_PORT": str(self.port)}, log)
+        env = {**env, "BURNLINE_PORT": str(self.port), "BURNLINE_WEB_WORKERS": env.get("BURNLINE_WEB_WORKERS", "2")}
+        super().__init__([*beneath, sys.executable, "manage.py", "web"], env, log)
 
     @property
-    def workers(self) -> list[int]:
-        """The processes that answer."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+    def workers(self) -> set[int]:
+        """Those that live now. Not all of them need answer yet."""
+        return {pid for pid in _below(self.pid) if b"common.web" in _words_of(pid)}
 
     def start(self) -> None:
         super().start()
-        end = time.monotonic() + 3 * PATIENCE  # it collects static files first
-        while not self._answers():
-            assert time.monotonic() < end, self.said
-            time.sleep(0.1)
+        _wait_until(self._answers, 3 * PATIENCE, self)  # it migrates, and collects the static files
+
+    def kill_worker(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        _wait_until(lambda: pid not in self.workers, PATIENCE, self)
+
+    def kill(self) -> None:
+        """The parent with all that is below it; nobody has the port afterwards."""
+        if not self.is_running:
+            return
+        family = [self.pid, *_below(self.pid)]
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        super().kill()
+        _wait_until(lambda: not any(map(_words_of, family)), PATIENCE, self)
 
     def _answers(self) -> bool:
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            line.request("GET", "/livez")
-            return line.getresponse().status == 200
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False
         finally:
-            line.close()
+            connection.close()
 
 
 class Plant:
@@ -169,16 +183,16 @@ class Plant:
     def engine(self) -> Machine:
         return self._made([sys.executable, "manage.py", "engine"], "engine")
 
-    def web(self) -> Web:
-        """Web processes, once they answer."""
-        web = Web(self._env, self._folder / f"web-{len(self._machines)}.log")
-        self._machines.append(web)
-        web.start()
-        return web
-
     def worker(self) -> Machine:
         """As `serve` starts one."""
         return self._made(list(serving.worker_command()), "worker")
+
+    def web(self, *beneath: str) -> Web:
+        """From when it answers; `beneath` is a command that runs it."""
+        web = Web(self._env, self._folder / f"web-{len(self._machines)}.log", beneath)
+        self._machines.append(web)
+        web.start()
+        return web
 
     def _made(self, command: list[str], name: str) -> Machine:
         machine = Machine(command, self._env, self._folder / f"{name}-{len(self._machines)}.log")
@@ -199,6 +213,30 @@ def plant(**variables: str) -> Iterator[Plant]:
             yield its
         finally:
             its.kill_all()
+
+
+def _below(pid: int) -> list[int]:
+    """All processes that descend from this one."""
+    children: list[int] = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            children += map(int, file.read_text().split())
+    return [each for child in children for each in (child, *_below(child))]
+
+
+def _words_of(pid: int) -> bytes:
+    """Its command; nothing of who is gone, though nobody has asked yet how it ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float, machine: Machine) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, machine.said
+        time.sleep(0.02)
 
 
 def _database_url() -> str:
