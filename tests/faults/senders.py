@@ -173,10 +173,10 @@ class Crowd:
 
 
 @contextmanager
-def sending(port: int, token: str, seed: int, count: int = SENDERS) -> Iterator[Crowd]:
-    """Senders at work; at the end each has its last body taken."""
+def sending(port: int, token: str, seed: int, count: int = SENDERS, first: int = 0) -> Iterator[Crowd]:
+    """Senders at work, numbered from `first`; at the end each has its last body taken."""
     is_over, began = threading.Event(), time.monotonic()
-    senders = [Sender(number, port, token, seed, began, is_over) for number in range(count)]
+    senders = [Sender(number, port, token, seed, began, is_over) for number in range(first, first + count)]
     for sender in senders:
         sender.start()
     try:
@@ -192,14 +192,16 @@ def sending(port: int, token: str, seed: int, count: int = SENDERS) -> Iterator[
 class Findings:
     """What is wrong in the database, in words."""
 
-    lost: list[str] = field(default_factory=list)  # alerts
-    lost_deliveries: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # alerts
+    wrong: list[str] = field(default_factory=list)  # alerts whose status is another
+    deliveries: list[str] = field(default_factory=list)  # that are missing, or hold something else
     half: list[str] = field(default_factory=list)
     double: list[str] = field(default_factory=list)
 
     @property
     def counts(self) -> dict[str, int]:
-        return {name: len(getattr(self, name)) for name in ("lost", "lost_deliveries", "half", "double")}
+        lost = len(self.missing) + len(self.wrong) + len(self.deliveries)
+        return {"lost": lost, "half": len(self.half), "double": len(self.double)}
 
 
 def look(crowd: Crowd) -> Findings:
@@ -208,12 +210,13 @@ def look(crowd: Crowd) -> Findings:
     alerts = {Instance(fingerprint, starts_at): status for fingerprint, starts_at, status in rows}
     raws = {str(pk): bytes(raw) for pk, raw in Delivery.objects.exclude(raw=None).values_list("pk", "raw")}
     return Findings(
-        lost=[
-            f"{instance} is {alerts.get(instance, 'missing')}, was taken as {status}"
+        missing=[str(instance) for instance in crowd.alerts if instance not in alerts],
+        wrong=[
+            f"{instance} is {alerts[instance]}, was taken as {status}"
             for instance, status in crowd.alerts.items()
-            if alerts.get(instance) != status
+            if alerts.get(instance, status) != status
         ],
-        lost_deliveries=[
+        deliveries=[
             *(pk for pk, digest in crowd.bodies.items() if raws.get(pk) != digest),
             *(f"{raw} has other bytes" for raw in RawBody.objects.iterator() if not _is_whole(raw)),
         ],
