@@ -20,7 +20,7 @@ from tests.faults.senders import Crowd
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proof, pytest.mark.slow]
 
 SEED = 8_261
-KILLS = 1_000 if evidence.is_wanted() else 30
+KILLS = 1_000 if evidence.is_wanted() else 25
 PARENT = 6  # of so many kills one meets the parent and all its workers: else the pauses before they start again grow
 WORKERS = 2
 STOPS = 20 if evidence.is_wanted() else 3
@@ -60,31 +60,24 @@ def cluster(transactional_db: None) -> Iterator[Cluster]:
 
 
 def test_what_was_answered_is_there_though_the_database_was_stopped(cluster: Cluster) -> None:
-    dice = random.Random(SEED)
-    with plant() as machines, evidence.of("database-stops", seed=SEED) as row:
+    with plant() as machines:
         web = machines.web()
         _, token = make.integration()
-        connection.close()  # before the other end is gone
-        late = []
-        with senders.sending(web.port, token, SEED) as crowd:
-            workers = set(at_work(web, crowd, WORKERS))
-            for _ in range(STOPS):
-                time.sleep(dice.uniform(0.5, 2.0))
-                cluster.stop_at_once()
-                wait_for_more(503, crowd)
-                time.sleep(dice.uniform(0.0, 1.5))
-                cluster.start()
-                late.append(wait_for_more(200, crowd))
-        found = senders.look(crowd)
-        others = {status: count for status, count in crowd.answers.items() if status not in (200, 503)}
-        row |= {
-            "stops": STOPS,
-            **figures(crowd),
-            **found.counts,
-            "answers_503": crowd.answers[503],
-            "answers_other_5xx": sum(count for status, count in others.items() if status >= 500),
-            "back_ms": round(max(late) * 1000),
-        }
+        connection.close()  # before its other end is gone
+        with evidence.of("database-stops", seed=SEED) as row:
+            with senders.sending(web.port, token, SEED) as crowd:
+                workers = at_work(web, crowd, WORKERS)
+                late = stop(cluster, crowd, STOPS)
+            found = senders.look(crowd)
+            others = {status: count for status, count in crowd.answers.items() if status not in (200, 503)}
+            row |= {
+                "stops": STOPS,
+                **figures(crowd),
+                **found.counts,
+                "answers_503": crowd.answers[503],
+                "answers_other_5xx": sum(count for status, count in others.items() if status >= 500),
+                "back_ms": round(max(late) * 1000),
+            }
         survivors = web.workers
 
     assert crowd.faults == []
@@ -92,6 +85,23 @@ def test_what_was_answered_is_there_though_the_database_was_stopped(cluster: Clu
     assert others == {}
     assert survivors == workers  # nobody had to start them again
     assert max(late) <= evidence.allowed(BACK)
+
+
+def test_what_a_database_forgets_when_it_is_stopped_would_be_seen(cluster: Cluster) -> None:
+    with plant() as machines:
+        web = machines.web()
+        _, token = make.integration()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER SYSTEM SET synchronous_commit = off")
+            cursor.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+            cursor.execute("SELECT pg_reload_conf()")
+        connection.close()
+        with senders.sending(web.port, token, SEED, count=10) as crowd:
+            at_work(web, crowd, WORKERS)
+            stop(cluster, crowd, 2)
+        found = senders.look(crowd)
+
+    assert found.missing
 
 
 def test_what_is_answered_before_it_is_committed_would_be_seen() -> None:
@@ -155,6 +165,20 @@ def kill(web: Web, crowd: Crowd, times: int) -> None:
             web.start()
         else:
             web.kill_worker(worker)
+
+
+def stop(cluster: Cluster, crowd: Crowd, times: int) -> list[float]:
+    """The database, each time for a while; how many seconds after it was back something was taken in again."""
+    dice = random.Random(SEED)
+    late = []
+    for _ in range(times):
+        time.sleep(dice.uniform(0.5, 2.0))
+        cluster.stop_at_once()
+        wait_for_more(503, crowd)
+        time.sleep(dice.uniform(0.0, 1.5))
+        cluster.start()
+        late.append(wait_for_more(200, crowd))
+    return late
 
 
 def at_work(web: Web, crowd: Crowd, count: int) -> set[int]:
