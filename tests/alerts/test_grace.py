@@ -160,3 +160,13 @@ def test_what_comes_back_after_the_window_opens_a_new_incident(source: Integrati
     second = Incident.objects.exclude(pk=first.pk).get()
     assert (first.status, second.status) == ("resolved", "triggered")
     assert Alert.objects.get().incident == second
+
+
+def test_what_was_only_heard_of_as_resolved_and_then_comes_back_opens_an_incident(source: Integration) -> None:
+    deliver(source, make.alert(status="resolved", ends_at=later(1)), minute=1)
+    deliver(source, make.alert(), minute=2)
+
+    grace.end(now=later(2 + GRACE))
+
+    assert Alert.objects.get().status == "firing"
+    assert Alert.objects.get().incident == Incident.objects.get()
