@@ -151,9 +151,9 @@ class RouteForm(ChangeForm):
         max_value=1000,
         help_text=_("Empty: at the first."),
     )
-    threshold_within = Minutes(label=_("within"), required=False, help_text=_("Minutes."))
+    threshold_within = Minutes(label=_("Within"), required=False, help_text=_("Minutes."))
     threshold_label = forms.CharField(
-        label=_("counted by the values of"),
+        label=_("Counted by the values of"),
         required=False,
         max_length=300,
         help_text=_("A label, such as instance. Empty: every alert counts."),
@@ -163,7 +163,7 @@ class RouteForm(ChangeForm):
         required=False,
         choices=[("", _LATER), *((value, label) for value, label in Incident.Resolves.choices)],
     )
-    quiet_period = Minutes(label=_("after a quiet time of"), required=False, min_value=0, help_text=_("Minutes."))
+    quiet_period = Minutes(label=_("After a quiet time of"), required=False, min_value=0, help_text=_("Minutes."))
     reopen_window = Minutes(
         label=_("It is reopened within"), required=False, min_value=0, help_text=_("Minutes after it was resolved.")
     )

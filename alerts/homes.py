@@ -88,7 +88,7 @@ def find(
                 plan.fired.append((identity, plan.sent[(*identity, starts_at)]))
             if (told := goes.told("attached")) is not None and not stays:
                 plan.told[identity] = told
-        if verdict.promoted and plan.home.get(identity) is not own:
+        if verdict.promoted and (own is None or plan.home.get(identity) is not own):
             plan.moving.add(identity)
     for key, identities in homeless.items():
         is_plain = key == strands.group.correlation_key and not incidents

@@ -108,6 +108,7 @@ class Page:
     is_in: bool  # the reader is one of the people
     alerts: list[AlertGroup]
     alert_counts: Mapping[str, int]
+    by_route: bool  # routes had a say in where its alerts are
     cut_off: int  # alerts that were left out of a delivery: there may be more of them
     more_alert_names: int
     merged: list[Incident]  # into this one, as far as the reader sees them
@@ -159,6 +160,7 @@ def page_of(
         is_in=any(person.is_reader and person.responder.state == Responder.State.JOINED for person in people),
         alerts=groups,
         alert_counts=seen.alerts,
+        by_route=any(one.alert.routed for group in groups for one in group.seen),
         cut_off=max((group.cut_off for group in groups), default=0),
         more_alert_names=more_names,
         merged=list(Incident.objects.for_actor(actor).filter(merged_into=incident).order_by("-pk")[:ALERT_NAMES]),
