@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.db.models.functions import Now
 
-from alerts import deliveries, groups, heartbeats, homes, payload, plans, routing, rules, upsert
+from alerts import deliveries, groups, heartbeats, homes, payload, plans, routes, routing, rules, upsert
 from alerts.models import Alert, Delivery, FanOut, Integration
 from alerts.payload import Notification
 from alerts.plans import Judge, Plan, Times
@@ -215,6 +215,8 @@ def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, ti
 
 def _strands(integration: Integration, group: groups.Locked, plan: Plan, times: Times) -> homes.Strands:
     """What the alerts are correlated by, all of it locked; and where each of them goes. Signs of life are noted."""
+    if not integration.table and not any(alert.name == routes.WATCHDOG for alert in plan.sent.values()):
+        return homes.Strands(group, {}, dict.fromkeys(plan.verdicts, routing.DEFAULT))
     sent = _last_words(plan)
     destinations = {identity: routing.destination(integration.table, sent[identity]) for identity in plan.verdicts}
     keys = {goes.key for goes in destinations.values() if goes.key}

@@ -58,6 +58,9 @@ class Destination:
         }
 
 
+DEFAULT = Destination(Decision("open", None, {}))  # of an alert that no route takes
+
+
 @dataclass(frozen=True, slots=True)
 class _Catalogue:
     services: Mapping[str, tuple[int, int | None]]  # slug -> (id, team id)
