@@ -43,6 +43,7 @@ def test_every_scenario_of_the_real_alertmanager_ends_as_its_source_left_it(
     with evidence.of("real-alertmanager") as row:
         names = [line.split()[0] for line in rig("list").stdout.splitlines()]
         failed = [told for name in names if (told := played(burnline, name, tmp_path))]
+        assert failed == []
         time.sleep(settings.ENV.provisional_grace + 5)  # what fires again with its old start counts only after this
 
         last, instances = expected(names, tmp_path)
@@ -50,14 +51,12 @@ def test_every_scenario_of_the_real_alertmanager_ends_as_its_source_left_it(
         firing = {alert["fingerprint"] for alert in alerts if alert["status"] == "firing"}
         row |= {
             "scenarios": len(names),
-            "failed": len(failed),
             "instances": instances,
             "lost": instances - len(alerts),
             "firing": len(firing),
             "wrong_at_the_end": len(firing ^ last),
         }
 
-    assert failed == []
     assert len(names) > 50
     assert len(alerts) == instances
     assert firing == last
