@@ -23,6 +23,7 @@ PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
 # What has a full size: all that asks more than `make test` has time for. Faults are timed, as is
 # the real Alertmanager: nothing runs beside them.
+STREAMS = "tests/config/test_live.py"
 FAULTS = ["tests/faults", "tests/e2e/test_rig.py"]
 STRANGERS = ["tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
 STRANGERS += ["tests/test_openapi.py", "tests/incidents/test_answering.py"]
@@ -93,11 +94,12 @@ def test_all(*words: str) -> None:
     from outside."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        on_sqlite = [PYTHON, "-m", "pytest", "-n", "auto"]
-        # No more workers than cores: a long transaction of one holds back what is streamed in the databases of all.
-        on_clusters = [PYTHON, "-m", "tests.clusters", *on_sqlite]
-        succeed([*on_clusters, "-m", "not e2e", *words], env)
-        succeed([*on_sqlite, "-m", "proof", *words], env, no_tests_is_fine=bool(words))
+        clusters, pytest = [PYTHON, "-m", "tests.clusters"], [PYTHON, "-m", "pytest"]
+        two_at_once = ["-n", "auto", "--ignore=" + STREAMS]
+        succeed([*clusters, *pytest, *two_at_once, "-m", "not e2e", *words], env)
+        # Alone: a long transaction of another test would hold back what is streamed in every database of a cluster.
+        succeed([*clusters, *pytest, STREAMS, *words], env, no_tests_is_fine=bool(words))
+        succeed([*pytest, *two_at_once, "-m", "proof and not e2e", *words], env, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
 
