@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -209,6 +209,7 @@ def look(crowd: Crowd) -> Findings:
     rows = Alert.objects.values_list("fingerprint", "starts_at", "status")
     alerts = {Instance(fingerprint, starts_at): status for fingerprint, starts_at, status in rows}
     raws = {str(pk): bytes(raw) for pk, raw in Delivery.objects.exclude(raw=None).values_list("pk", "raw")}
+    mistold = list(_mistold(crowd.alerts))
     return Findings(
         missing=[str(instance) for instance in crowd.alerts if instance not in alerts],
         wrong=[
@@ -220,8 +221,11 @@ def look(crowd: Crowd) -> Findings:
             *(pk for pk, digest in crowd.bodies.items() if raws.get(pk) != digest),
             *(f"{raw} has other bytes" for raw in RawBody.objects.iterator() if not _is_whole(raw)),
         ],
-        half=list(_half()),
-        double=list(_double(crowd.groups, alerts.keys() - crowd.alerts.keys())),
+        half=[*_half(), *(f"{what} is never told of" for what, times in mistold if not times)],
+        double=[
+            *_double(crowd.groups, alerts.keys() - crowd.alerts.keys()),
+            *(f"{what} is told of {times} times" for what, times in mistold if times),
+        ],
     )
 
 
@@ -247,6 +251,20 @@ def _half() -> Iterator[str]:
         yield f"{alert.fingerprint} fires without an incident"
     for group in Group.objects.filter(incident=None):
         yield f"group {group.key} has no incident"
+
+
+def _mistold(alerts: Mapping[Instance, str]) -> Iterator[tuple[str, int]]:
+    """What the timelines tell of any other number of times than once: that an alert fired, and that it ended."""
+    told: Counter[tuple[str, Instance]] = Counter()
+    entries = Entry.objects.filter(kind__in=(Entry.Kind.ALERTS_FIRED, Entry.Kind.ALERTS_RESOLVED)).order_by()
+    for kind, data in entries.values_list("kind", "data").iterator():
+        for each in data["alerts"]:
+            told[kind, Instance(each["fingerprint"], datetime.fromisoformat(each["starts_at"]))] += 1
+    for instance, status in alerts.items():
+        if (times := told[Entry.Kind.ALERTS_FIRED, instance]) != 1:
+            yield f"that {instance} fired", times
+        if (times := told[Entry.Kind.ALERTS_RESOLVED, instance]) != (status == "resolved"):
+            yield f"that {instance} ended", times
 
 
 def _double(groups: set[str], unknown: Iterable[Instance]) -> Iterator[str]:
