@@ -81,7 +81,11 @@ def find(
         if candidate is not None and not stays and _is_past(candidate, goes, times):
             candidate = None
         if candidate is None or not _takes(candidate, began_at, times, is_known=own is candidate, actor=actor):
-            homeless[strand.correlation_key].append(identity)
+            gone_on = of_strand(strand)
+            if stays and gone_on is not None and gone_on.is_open:
+                plan.home[identity] = gone_on  # the others have gone on to it since its own was over
+            else:
+                homeless[strand.correlation_key].append(identity)
         else:
             plan.home[identity] = candidate
             if identity in plan.lonely:

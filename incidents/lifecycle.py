@@ -157,22 +157,24 @@ def move(
                 ),
                 extra={"allowed": [str(status) for status in MOVES[before]]},
             )
-        target = _merge_target(incident, merged_into) if to == Status.MERGED else None
-        if before == Status.MERGED:
-            assert incident.merged_into is not None, "a constraint says so"
-            _locked(incident, incident.merged_into)
-        changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
-        changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
-        if to in (Status.ACKNOWLEDGED, Status.MITIGATED):
-            changes["is_candidate"] = False  # who takes it has confirmed it
         says_end = to == Status.RESOLVED and impact_ended_at is not None and incident.mitigated_at is None
-        if says_end:
-            changes["mitigated_at"] = _end_of_impact(incident, impact_ended_at, now)
         try:
             with transaction.atomic():
-                claimed = Incident.objects.filter(id=incident.id, status=before).update(
-                    **changes, version=F("version") + 1, updated_at=now
-                )
+                target = _merge_target(incident, merged_into) if to == Status.MERGED else None
+                if before == Status.MERGED:
+                    assert incident.merged_into is not None, "a constraint says so"
+                    _locked(incident, incident.merged_into)
+                changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
+                changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
+                if to in (Status.ACKNOWLEDGED, Status.MITIGATED):
+                    changes["is_candidate"] = False  # who takes it has confirmed it
+                if says_end:
+                    changes["mitigated_at"] = _end_of_impact(incident, impact_ended_at, now)
+                claimed = Incident.objects.filter(
+                    id=incident.id, status=before, merged_into=incident.merged_into_id
+                ).update(**changes, version=F("version") + 1, updated_at=now)
+                if not claimed:
+                    transaction.set_rollback(True)  # a lost claim keeps its locks, which are not those of the next one
         except IntegrityError as exc:
             raise AnotherIsOpen(
                 _("The alerts of {incident} have opened another incident since.").format(incident=incident)
@@ -257,7 +259,13 @@ def _merge_target(incident: Incident, into: Incident | None) -> Incident:
     those that were merged into this one, which go along."""
     if into is None:
         raise Invalid(_("Name the incident that it goes into."), errors=[("merged_into", _("Which incident?"))])
-    target = _locked(incident, into, *incident.merged.all())[into.pk]
+    while True:
+        with transaction.atomic():  # a savepoint: going back to it gives its locks back
+            found = _locked(incident, into, *incident.merged.all())
+            if found.keys() >= set(incident.merged.values_list("pk", flat=True)):
+                break
+            transaction.set_rollback(True)  # one was merged into this one before it was locked
+    target = found[into.pk]
     if target.pk == incident.pk or target.status == Status.MERGED:
         raise Invalid(
             _("Choose an incident that is not itself merged."), errors=[("merged_into", _("Not into this one."))]
