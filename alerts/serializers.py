@@ -56,7 +56,8 @@ class AlertOut(rest.Output):
         if not alert.routed:
             return None
         because = [{"route": name, "matchers": matchers} for name, matchers in alert.routed["because"]]
-        return {**alert.routed, "because": because}
+        joined = {"becomes": "attached"} if alert.routed["becomes"] == "waits" and alert.incident_id else {}
+        return {**alert.routed, **joined, "because": because}
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_name(self, alert: Alert) -> str | None:
