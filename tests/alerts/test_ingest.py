@@ -189,6 +189,22 @@ def test_an_alert_that_nobody_knew_reopens_although_it_began_before_the_resolve(
     assert only().is_open
 
 
+def test_what_starts_anew_after_the_group_has_gone_on_to_another_incident_joins_that_one(
+    source: Integration, alice: Any
+) -> None:
+    """Its own was resolved by a person while it fired, and the window in which that would reopen is over."""
+    deliver(source, make.alert("B"))
+    lifecycle.move(only(), Status.RESOLVED, by=make.person(alice), now=later(1))
+    after = 1 + settings.ENV.reopen_window / 60 + 1
+    deliver(source, make.alert("A", starts_at=later(after)), minute=after)
+    second = Incident.objects.latest("pk")
+
+    receipt = deliver(source, make.alert("B", starts_at=later(after)), minute=after + 1)
+
+    assert receipt.incidents == [second.number]
+    assert Alert.objects.get(name="B", status="firing").incident == second
+
+
 def test_after_the_window_a_new_start_opens_a_new_incident(source: Integration, alice: Any) -> None:
     deliver(source, make.alert())
     deliver(source, make.alert(status="resolved", ends_at=later(5)), minute=5)
