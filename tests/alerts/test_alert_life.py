@@ -54,40 +54,51 @@ minutes = st.sampled_from([0.5, 2, 6, 31])
 
 @dataclass
 class Told:
-    """What was said of one instance: until when it fired, and since when it seems to fire again after that."""
+    """What was said of one instance: until when it fired, since when it seems to fire again after that, and whether
+    another one took its place without that it had resolved."""
 
     end: datetime | None = None
     again_since: datetime | None = None
+    is_passed: bool = False
 
 
 @dataclass
 class Model:
     """Of each alert every instance by its start. What they are follows from what was said, whatever came first:
-    resolved is final, only the greatest start can be open, and it is not where a resolved instance covers it."""
+    resolved is final, only the greatest start can be open, and it is not where a resolved instance covers it.
+
+    In one thing the order counts: what a resolved instance has covered stays so, also where an earlier end of that one
+    is heard of after it. (test_rules.py says what should be.)
+    """
 
     alerts: dict[str, dict[datetime, Told]] = field(default_factory=lambda: {name: {} for name in NAMES})
 
     def hear(self, name: str, start: datetime, end: datetime | None, now: datetime) -> None:
         told = self.alerts[name].setdefault(start, Told(end))
         if end is not None:
-            told.end, told.again_since = min(told.end or end, end), None
-        elif told.end is not None:
+            told.end, told.again_since, told.is_passed = min(told.end or end, end), None, False
+        elif told.end is not None and not told.is_passed:
             told.again_since = told.again_since or now
-            self._end_grace(name, start, now)
+            if self._ends_grace(name, start, now):
+                told.is_passed = told.end is not None
+        for other, its in self.alerts[name].items():
+            its.is_passed |= its.end is None and not self.may_open(name, other)
 
     def end_graces(self, now: datetime) -> None:
         for name, instances in self.alerts.items():
             for start, told in instances.items():
                 if told.again_since is not None:
-                    self._end_grace(name, start, now)
+                    self._ends_grace(name, start, now)
 
-    def _end_grace(self, name: str, start: datetime, now: datetime) -> None:
+    def _ends_grace(self, name: str, start: datetime, now: datetime) -> bool:
         told = self.alerts[name][start]
         assert told.again_since is not None
-        if now - told.again_since >= GRACE:
-            told.again_since = None
-            if self.may_open(name, start):
-                told.end = None
+        if now - told.again_since < GRACE:
+            return False
+        told.again_since = None
+        if self.may_open(name, start):
+            told.end = None
+        return True
 
     def may_open(self, name: str, start: datetime) -> bool:
         instances = self.alerts[name]
@@ -101,7 +112,7 @@ class Model:
             name: start
             for name, instances in self.alerts.items()
             for start, told in instances.items()
-            if told.end is None and self.may_open(name, start)
+            if told.end is None and not told.is_passed and self.may_open(name, start)
         }
 
     @property
