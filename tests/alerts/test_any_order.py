@@ -9,6 +9,7 @@ all captures once more, after their sources have told everything again in order 
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -132,7 +133,7 @@ def faults(source: Integration, scenario: str, seed: int) -> list[str]:
     try:
         captures.assert_ended_right(source, scenario)
     except AssertionError as exc:
-        return [f"{scenario}, seed {seed}: {exc}"]
+        return [f"{scenario}, seed {seed}: {traceback.extract_tb(exc.__traceback__)[-1].line}"]
     return []
 
 
