@@ -36,6 +36,14 @@ TITLES: Mapping[str, tuple[str, str]] = {
         "Every alert ends as its source left it",
         "deliveries came in any order, twice, and at once",
     ),
+    "all-at-once": (
+        "Every alert ends as its source left it",
+        "deliveries came twice, in any order and eight at a time",
+    ),
+    "fsync": (
+        "What is answered is on the disk",
+        "the calls of a web process were counted while it answered",
+    ),
     "alert-life": (
         "An alert has one open instance, in one incident",
         "alerts lived through lives made by dice, and were compared with a model",

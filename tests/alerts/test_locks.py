@@ -26,7 +26,7 @@ from tests import evidence, make
 pytestmark = [pytest.mark.proof, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 SEED = 20_263
-SECONDS = 300.0 if evidence.is_wanted() else 10.0
+SECONDS = 180.0 if evidence.is_wanted() else 10.0
 PACE = 60.0  # seconds that pass for the product in one, so that graces and quiet periods end
 
 NAMES = [f"Alert{n:02}" for n in range(16)]
