@@ -160,7 +160,8 @@ def move(
         says_end = to == Status.RESOLVED and impact_ended_at is not None and incident.mitigated_at is None
         try:
             with transaction.atomic():
-                target = _merge_target(incident, merged_into) if to == Status.MERGED else None
+                along = list(incident.merged.all())
+                target = _merge_target(incident, merged_into, along) if to == Status.MERGED else None
                 if before == Status.MERGED:
                     assert incident.merged_into is not None, "a constraint says so"
                     _locked(incident, incident.merged_into)
@@ -170,11 +171,11 @@ def move(
                     changes["is_candidate"] = False  # who takes it has confirmed it
                 if says_end:
                     changes["mitigated_at"] = _end_of_impact(incident, impact_ended_at, now)
-                claimed = Incident.objects.filter(
-                    id=incident.id, status=before, merged_into=incident.merged_into_id
-                ).update(**changes, version=F("version") + 1, updated_at=now)
-                if not claimed:
-                    transaction.set_rollback(True)  # a lost claim keeps its locks, which are not those of the next one
+                as_it_was = Incident.objects.filter(id=incident.id, status=before, merged_into=incident.merged_into_id)
+                claimed = as_it_was.update(**changes, version=F("version") + 1, updated_at=now)
+                if not claimed or (target is not None and not set(incident.merged.all()) <= set(along)):
+                    claimed = 0
+                    transaction.set_rollback(True)  # it would keep locks, also of a lost claim, that came too early
         except IntegrityError as exc:
             raise AnotherIsOpen(
                 _("The alerts of {incident} have opened another incident since.").format(incident=incident)
@@ -193,7 +194,7 @@ def move(
     entry = timeline.record(incident, Entry.Kind.STATUS_CHANGED, actor=by, at=now, text=note, **details)
     notices.mentioned(entry, by=by, now=now)
     if before == Status.MERGED:
-        incident.alerts_elsewhere.update(incident=incident, merged_from=None)
+        _in_order(incident.alerts_elsewhere).update(incident=incident, merged_from=None)
     if target is not None:
         incident.merged.update(merged_into=target)
         _hand_over_alerts(incident, target)
@@ -254,18 +255,12 @@ def _end_of_impact(incident: Incident, ended_at: datetime | None, now: datetime)
     return ended_at
 
 
-def _merge_target(incident: Incident, into: Incident | None) -> Incident:
+def _merge_target(incident: Incident, into: Incident | None, along: Iterable[Incident]) -> Incident:
     """The incident that this one goes into, both locked, so that two cannot be merged into each other; and with them
-    those that were merged into this one, which go along."""
+    those that were merged into this one, which go `along`."""
     if into is None:
         raise Invalid(_("Name the incident that it goes into."), errors=[("merged_into", _("Which incident?"))])
-    while True:
-        with transaction.atomic():  # a savepoint: going back to it gives its locks back
-            found = _locked(incident, into, *incident.merged.all())
-            if found.keys() >= set(incident.merged.values_list("pk", flat=True)):
-                break
-            transaction.set_rollback(True)  # one was merged into this one before it was locked
-    target = found[into.pk]
+    target = _locked(incident, into, *along)[into.pk]
     if target.pk == incident.pk or target.status == Status.MERGED:
         raise Invalid(
             _("Choose an incident that is not itself merged."), errors=[("merged_into", _("Not into this one."))]
@@ -283,4 +278,11 @@ def _hand_over_alerts(incident: Incident, target: Incident) -> None:
     """What fires in the one fires in the other from now on; each alert knows where it goes back to. Those of a private
     incident stay, where who sees the other would see them."""
     if target.is_private or not incident.is_private:
-        incident.alerts.update(merged_from=Coalesce("merged_from_id", "incident_id"), incident=target)
+        _in_order(incident.alerts).update(merged_from=Coalesce("merged_from_id", "incident_id"), incident=target)
+
+
+def _in_order(alerts: Any) -> Any:
+    """These, locked in the order in which a repeat locks them, as it does not lock their incident."""
+    order = ("fingerprint", "labels_hash", "starts_at")
+    list(alerts.select_for_update(no_key=True).order_by(*order).values_list("pk"))
+    return alerts
