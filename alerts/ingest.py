@@ -246,6 +246,8 @@ def _write_alerts(
     integration: Integration, group: groups.Locked, plan: Plan, seen_at: datetime
 ) -> dict[Key, upsert.Written]:
     """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plan."""
+    if plan.overtaken or len(plan.sent) > len(plan.verdicts):  # what ends an instance is written before what begins one
+        upsert.hold({instance.id for instance in plan.known.values() if instance.id} | set(plan.overtaken))
     if plan.overtaken and upsert.close(plan.overtaken) != len(plan.overtaken):
         raise _Overtaken
     rows = []

@@ -37,6 +37,8 @@ _KNOWN_ON_SQLITE = f"""
 SELECT {_READ} FROM alerts_alert
 WHERE integration_id = %s AND fingerprint IN (SELECT value FROM json_each(%s)) AND {_MATTERS}"""
 
+_HOLD = "SELECT id FROM alerts_alert WHERE id {among} ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE"
+
 _CLOSE = """
 UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}, stale_since = NULL
 WHERE id {among} AND status = 'firing'"""
@@ -168,6 +170,13 @@ def known(
             )
         )
     return found
+
+
+def hold(ids: Collection[int]) -> None:
+    """Lock these rows in the order in which everybody does, before some of them are written out of it."""
+    if ids and statements.is_postgresql():
+        among, value = statements.among(ids)
+        statements.run(_HOLD.format(among=among), [value])
 
 
 def close(overtaken: Collection[int]) -> int:
