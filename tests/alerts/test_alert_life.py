@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.slow]
 
 SEED = 20_262
 # Parts that may run side by side, the runs of each, and the steps of a run.
-PARTS, RUNS, STEPS = (10, 1_000, 50) if evidence.is_wanted() else (2, 250, 20)
+PARTS, RUNS, STEPS = (10, 1_000, 50) if evidence.is_wanted() else (1, 250, 20)
 
 GRACE = timedelta(seconds=settings.ENV.provisional_grace)
 REFUSALS = (lifecycle.NotAllowed, lifecycle.AnotherIsOpen)

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.slow]
 
 AFTER = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)  # all that was captured
 GRACE = timedelta(seconds=settings.ENV.provisional_grace)
-SEEDS = range(50 if evidence.is_wanted() else 10)
+SEEDS = range(50 if evidence.is_wanted() else 5)
 ROUNDS = range(10 if evidence.is_wanted() else 2)
 AT_ONCE = 8
 
