@@ -16,7 +16,8 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from alerts import ingest, payload
+from alerts import heartbeats, ingest, integrations, payload, staleness
+from alerts.models import Integration
 from common.models import ScheduledRun
 from incidents import answer_links, lifecycle, responding, saving, timeline
 from incidents.models import Entry, Incident
@@ -66,6 +67,7 @@ def happen(now: datetime) -> dict[str, list[str]]:
     half = json.loads(make.alertmanager_body(make.alert("Half"), group="half"))
     half["alerts"].append({**make.alert("FromTheFuture"), "startsAt": "9999-12-31T23:59:59Z"})
     ingest.receive(source, json.dumps(half).encode(), now=now - timedelta(minutes=20))
+    routed(source, now)
 
     by = person(ana)
     acknowledged = make.incident(search, RIGHT_TO_LEFT, severity="sev3", kind="drift", now=now - timedelta(hours=5))
@@ -106,6 +108,7 @@ def happen(now: datetime) -> dict[str, list[str]]:
         "confirm": ["/account/confirm/?next=/"],
         "sign-in-code": ["/sign-in/code/"],
         "password-set": [urlsplit(links.url_of(invitation)).path],
+        "route-try": [f"/settings/integrations/{source.slug}/routes/try/"],
         "saved-view-edit": [f"/incidents/views/{view.pk}/"],
         "second-factor-app": ["/account/second-factor/app/"],
         "styleguide": ["/styleguide/"],
@@ -116,6 +119,29 @@ def happen(now: datetime) -> dict[str, list[str]]:
             f"/incidents/{incident.number}/" for incident in (fired, acknowledged, mitigated, resolved)
         ],
     }
+
+
+def routed(source: Integration, now: datetime) -> None:
+    """Routes, and what each of them made of an alert; a sign of life that is missing, and what nobody confirms."""
+    routes = [
+        {"name": "Development is noise", "matchers": 'env=~"dev|test"', "does": "ignore"},
+        {"name": LONG[:100], "continue": True, "matchers": "never=such", "team": "{{label.team}}"},
+        {
+            "name": "One for each cluster",
+            "matchers": 'cluster=~".+"',
+            "correlate": "labels",
+            "correlate_labels": ["cluster"],
+        },
+        {"name": "Perhaps", "matchers": "maybe=yes", "candidate": True, "threshold": 1, "resolve": "any"},
+    ]
+    integrations.set_routes(source, routes, by=SYSTEM, now=now)
+    for n, labels in enumerate(({"env": "dev"}, {"cluster": "eu"}, {"maybe": "yes"})):
+        alert = make.alert(f"Routed{n}", labels=labels, starts_at=now - timedelta(hours=20))
+        body = make.alertmanager_body(alert, group=f"routed {n}", truncatedAlerts=3)
+        ingest.receive(source, body, now=now - timedelta(hours=20))
+    ingest.receive(source, make.alertmanager_body(make.alert("Watchdog"), group="dog"), now=now - timedelta(hours=2))
+    staleness.look(now=now - timedelta(hours=1))
+    heartbeats.look(now=now - timedelta(hours=1))
 
 
 def handled(incident: Incident, *, by_whom: User, admin: User, now: datetime) -> None:
