@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
-from alerts import ingest, payload
+from alerts import ingest, integrations, payload
 from common.errors import Invalid
 from common.models import ScheduledRun
 from incidents import answer_links, lifecycle, responding, saving, timeline
@@ -147,6 +147,15 @@ def happen(now: datetime) -> list[str]:
     incident = make.fired(source, *fired, now=now - timedelta(minutes=38), externalURL=ADDRESSES[0])
     with contextlib.suppress(payload.BadPayload):
         ingest.receive(source, ("not json " + TEXT).encode(), now=now - timedelta(minutes=30))
+
+    routes = [
+        {"name": next(names)[:100], "matchers": f"never={json.dumps(MARKUP[0])}", "continue": True, "title": MARKUP[1]},
+        {"name": next(names)[:100], "matchers": 'noise="yes"', "does": "ignore"},
+    ]
+    integrations.set_routes(source, routes, by=SYSTEM, now=now)
+    ignored = make.alert(next(names), labels={**labels, "noise": "yes"})
+    beat = make.alert("Watchdog", labels=labels)
+    ingest.receive(source, make.alertmanager_body(ignored, beat, group=next(names)), now=now - timedelta(minutes=20))
 
     links = [{"title": next(names), "url": address} for address in ADDRESSES]
     declared = [
