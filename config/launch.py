@@ -21,9 +21,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
+STREAMS = "tests/config/test_live.py"
+# The proofs in which the database has a say; of the others, what holds on one holds on the other.
+BY_DATABASE = [
+    "tests/alerts",
+    *("tests/faults/test_" + it + ".py" for it in ("web_kills", "fsync", "hostile_bodies", "storm")),
+]
 # What has a full size: all that asks more than `make test` has time for. Faults are timed, as is
 # the real Alertmanager: nothing runs beside them.
-STREAMS = "tests/config/test_live.py"
 FAULTS = ["tests/faults", "tests/e2e/test_rig.py"]
 STRANGERS = ["tests/test_strangers.py", "tests/test_secrets.py", "tests/people/test_guessing.py"]
 STRANGERS += ["tests/test_openapi.py", "tests/incidents/test_answering.py"]
@@ -99,7 +104,7 @@ def test_all(*words: str) -> None:
         succeed([*clusters, *pytest, *two_at_once, "-m", "not e2e", *words], env)
         # Alone: a long transaction of another test would hold back what is streamed in every database of a cluster.
         succeed([*clusters, *pytest, STREAMS, *words], env, no_tests_is_fine=bool(words))
-        succeed([*pytest, *two_at_once, "-m", "proof and not e2e", *words], env, no_tests_is_fine=bool(words))
+        succeed([*pytest, "-n", "auto", "-m", "proof", *words, *BY_DATABASE], env, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
 
