@@ -21,6 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
+EVERY_PAGE = "tests/e2e/test_every_page.py"
 STREAMS = "tests/config/test_live.py"
 # The proofs in which the database has a say; of the others, what holds on one holds on the other.
 BY_DATABASE = [
@@ -104,9 +105,13 @@ def test_all(*words: str) -> None:
         succeed([*clusters, *pytest, *two_at_once, "-m", "not e2e", *words], env)
         # Alone: a long transaction of another test would hold back what is streamed in every database of a cluster.
         succeed([*clusters, *pytest, STREAMS, *words], env, no_tests_is_fine=bool(words))
-        succeed([*pytest, "-n", "auto", "-m", "proof", *words, *BY_DATABASE], env, no_tests_is_fine=bool(words))
+        # Both take minutes, and neither is in a hurry.
+        beside = ["-n", "auto", "--dist", "loadfile", "-m", "proof or e2e", *words, *BY_DATABASE, EVERY_PAGE]
+        succeed([*pytest, *beside], env, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
-        succeed([PYTHON, "-m", "pytest", "-m", "e2e", *words], env, no_tests_is_fine=bool(words))
+        succeed(
+            [PYTHON, "-m", "pytest", "-m", "e2e", "--ignore=" + EVERY_PAGE, *words], env, no_tests_is_fine=bool(words)
+        )
 
 
 def side_by_side() -> "list[str]":
