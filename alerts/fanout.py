@@ -14,7 +14,7 @@ def take_in(row: FanOut, *, now: datetime) -> None:
     """Take the alerts in and say in the delivery what became of them, in the one transaction that ends the row: who
     dies before its end has done nothing. What was received before counts as of then, also where later deliveries were
     taken in first. Raises LeaseLost, Contended, or a database error."""
-    delivery = Delivery.objects.select_related("integration", "raw").get(pk=row.delivery_id)
+    delivery = Delivery.objects.select_related("integration", "raw", "replay_of").get(pk=row.delivery_id)
     assert delivery.raw is not None, "the text of what waits is kept"
     try:
         notification = payload.parse(bytes(delivery.raw.body), kind=delivery.integration.kind)

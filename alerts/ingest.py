@@ -75,16 +75,16 @@ class Taken(NamedTuple):
     incidents: list[int]  # numbers of those that it touched
 
 
-def receive(integration: Integration, body: bytes, *, now: datetime, received_at: datetime | None = None) -> Receipt:
+def receive(integration: Integration, body: bytes, *, now: datetime, replay_of: Delivery | None = None) -> Receipt:
     """Take a delivery in, or keep it until its alerts are. Returns after the commit; raises payload.BadPayload (the
-    body is then kept as refused), Contended, or a database error, and then nothing of it is kept. What was received
-    before now is judged by when it was."""
+    body is then kept as refused), Contended, or a database error, and then nothing of it is kept. What is taken in
+    again is judged by when it was received."""
     try:
         if (
             len(body) > AT_ONCE * payload.SMALLEST
             and (received := payload.count(body, kind=integration.kind)) > AT_ONCE
         ):
-            return _put_off(integration, body, received, now)
+            return _put_off(integration, body, received, now, replay_of)
         notification = payload.parse(body, kind=integration.kind)
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
@@ -92,7 +92,7 @@ def receive(integration: Integration, body: bytes, *, now: datetime, received_at
 
     def write(further: Collection[int]) -> Receipt:
         with transaction.atomic(durable=True):
-            return _take(integration, notification, body, further, Times.of_receipt(received_at or now, now))
+            return _take(integration, notification, body, further, now, replay_of)
 
     return settle(integration, notification, write)
 
@@ -126,7 +126,8 @@ def refuse(
 def complete(delivery: Delivery, notification: Notification, further: Collection[int], *, now: datetime) -> None:
     """Take in the alerts of a delivery that waits, and say in it what became of them. Needs the transaction in which
     `settle` does this."""
-    taken = take_in(delivery.integration, notification, further, Times.of_receipt(delivery.received_at, now))
+    came = delivery if delivery.replay_of is None else delivery.replay_of
+    taken = take_in(delivery.integration, notification, further, Times.of_receipt(came.received_at, now))
     quarantined = deliveries.put_aside(notification)
     _end(delivery, Delivery.Outcome.TAKEN, quarantined=quarantined, **taken._asdict())
 
@@ -163,29 +164,45 @@ def take_in(
 
 
 def _take(
-    integration: Integration, notification: Notification, body: bytes, further: Collection[int], times: Times
+    integration: Integration,
+    notification: Notification,
+    body: bytes,
+    further: Collection[int],
+    now: datetime,
+    replay_of: Delivery | None,
 ) -> Receipt:
-    taken = take_in(integration, notification, further, times)
+    received_at = now if replay_of is None else replay_of.received_at
+    taken = take_in(integration, notification, further, Times.of_receipt(received_at, now))
     quarantined = deliveries.put_aside(notification)
     pk = deliveries.record(
         integration,
         body,
         outcome=Delivery.Outcome.TAKEN,
         status=200,
-        now=times.now,
+        now=now,
         quarantined=quarantined,
         **taken._asdict(),
     )
+    _mark(pk, replay_of)
     return Receipt(pk, taken.counts, taken.incidents)
 
 
+def _mark(pk: uuid.UUID, replay_of: Delivery | None) -> None:
+    """Say of a delivery what it takes in again: the one that came from outside."""
+    if replay_of is not None:
+        Delivery.objects.filter(pk=pk).update(replay_of=replay_of)
+
+
 @transaction.atomic(durable=True)
-def _put_off(integration: Integration, body: bytes, received: int, now: datetime) -> Receipt:
+def _put_off(
+    integration: Integration, body: bytes, received: int, now: datetime, replay_of: Delivery | None
+) -> Receipt:
     """Keep the delivery, and have its alerts taken in by the engine."""
     counts = {"received": received}
     pk = deliveries.record(integration, body, outcome=Delivery.Outcome.WAITING, status=202, counts=counts, now=now)
     FanOut.objects.create(delivery_id=pk, lane=str(integration.pk), due_at=Now())
     wake.after_commit(wake.WORK)
+    _mark(pk, replay_of)
     return Receipt(pk, counts, [], is_waiting=True)
 
 

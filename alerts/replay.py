@@ -28,9 +28,9 @@ def again(delivery: Delivery, *, by: Actor, now: datetime) -> ingest.Receipt:
     if delivery.raw_id is None or delivery.outcome == Delivery.Outcome.WAITING:
         raise NotKept(_("The text of this delivery is not kept, or still waits to be taken in."))
     body = bytes(RawBody.objects.get(pk=delivery.raw_id).body)
-    receipt = ingest.receive(delivery.integration, body, now=now, received_at=delivery.received_at)
+    first = delivery.replay_of or delivery
+    receipt = ingest.receive(delivery.integration, body, now=now, replay_of=first)
     with transaction.atomic():
-        Delivery.objects.filter(pk=receipt.delivery).update(replay_of=delivery.replay_of_id or delivery.pk)
         told = {"delivery": str(delivery.pk), "replay": str(receipt.delivery)}
         audit.record(audit.Action.DELIVERY_REPLAYED, delivery.integration, by=by, now=now, after=told)
     return receipt

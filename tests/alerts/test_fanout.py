@@ -11,7 +11,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from alerts import fanout, ingest, integrations, payload, routing
+from alerts import fanout, ingest, integrations, payload, replay, routing
 from alerts.models import Alert, Delivery, FanOut, Integration
 from common import work
 from incidents import lifecycle, timeline
@@ -285,3 +285,20 @@ def test_the_pages_say_that_it_waits_and_when_it_was_given_up(
     assert "disk full" in page(admin, at)
     assert "every 2s" not in page(admin, at)
     assert "disk full" in api(admin).get(f"/api/v1/deliveries/{delivery.pk}/").json()["reason"]
+
+
+def test_one_that_is_taken_in_again_is_judged_by_when_it_came_and_undoes_nothing(
+    source: Integration, began: datetime
+) -> None:
+    deliver(source, *many(began), at=began + SOON)
+    run_all_due()
+    first = Delivery.objects.get()
+    over = {"status": "resolved", "ends_at": began + 2 * SOON}
+    deliver(source, *many(began, **over), at=began + 3 * SOON)
+    run_all_due()
+
+    replay.again(first, by=make.SYSTEM, now=began + 4 * SOON)
+    run_all_due()
+
+    assert Delivery.objects.filter(replay_of=first, outcome="taken").count() == 1
+    assert set(source.alerts.values_list("status", "provisional_since")) == {("resolved", None)}
