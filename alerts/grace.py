@@ -3,23 +3,15 @@ nothing more is delivered."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import QuerySet
 
-from alerts import ingest, plans, rules
+from alerts import retelling, rules
 from alerts.models import Alert, Group
 from alerts.payload import Alert as Sent
-from alerts.payload import Notification
 from common import schedule
 
-logger = logging.getLogger(__name__)
-
-BATCH = 500  # alerts of a group in one transaction
 GROUPS = 100  # in one run; the next one goes on
 
 
@@ -29,35 +21,11 @@ def end(*, now: datetime) -> int:
     groups = over.order_by().values_list("group", flat=True).distinct()[:GROUPS]
     found = Group.objects.filter(pk__in=list(groups)).select_related("integration").order_by("pk")
     return schedule.sweep(
-        found, lambda group: _end(group, over.filter(group=group).order_by("provisional_since", "id"), now)
+        found,
+        lambda group: retelling.retell(
+            group, over.filter(group=group).order_by("provisional_since", "id"), _again, rules.lapse, now=now
+        ),
     )
-
-
-def _end(group: Group, over: QuerySet[Alert], now: datetime) -> bool:
-    alerts = list(over[:BATCH])
-    if not alerts:
-        return False
-    notification = Notification(
-        group_key=group.key,
-        group_labels={},
-        common_labels={},
-        common_annotations={},
-        truncated=group.truncated,
-        alerts=[_again(alert) for alert in alerts],
-        quarantined=[],
-    )
-    times = plans.Times(at=now, now=now, seen_at=min(alert.last_seen_at for alert in alerts))
-
-    def write(further: Collection[int]) -> None:
-        with transaction.atomic():
-            ingest.take_in(group.integration, notification, further, times, rules.lapse)
-
-    try:
-        ingest.settle(group.integration, notification, write)
-    except ingest.Contended:
-        logger.warning("The grace of alerts of group %d ends with the next run: others win every race.", group.pk)
-        return False
-    return True
 
 
 def _again(alert: Alert) -> Sent:

@@ -7,26 +7,21 @@ after a time where the integration says so.
 
 from __future__ import annotations
 
-import logging
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from alerts import homes, ingest, plans, rules
+from alerts import homes, retelling, rules
 from alerts.models import Alert, Delivery, Group, Integration
 from alerts.payload import Alert as Sent
-from alerts.payload import Notification
 from common import schedule
 from incidents import timeline
 from incidents.models import Entry
 from people.actors import alerts_from
-
-logger = logging.getLogger(__name__)
 
 BATCH = 500  # alerts in one run; the next one goes on
 SLACK = timedelta(minutes=5)  # the group interval, at whose ticks repeats come
@@ -43,8 +38,7 @@ def look(*, now: datetime) -> int:
         done += schedule.sweep(of, lambda pk, its=integration: _mark(its, pk, now))  # type: ignore[misc]
         if integration.stale_resolves_after is not None:
             over = now - timedelta(seconds=integration.stale_resolves_after)
-            ended = _firing(integration).filter(stale_since__lte=over).select_related("group").order_by("group", "id")
-            done += schedule.sweep(_by_group(ended[:BATCH]), lambda alerts: _end(alerts, now))
+            done += _end(_firing(integration).filter(stale_since__lte=over).order_by("id"), now)
     return done
 
 
@@ -110,41 +104,16 @@ def _mark(integration: Integration, incident_id: int, now: datetime) -> bool:
     return True
 
 
-def _by_group(alerts: QuerySet[Alert]) -> list[list[Alert]]:
-    found: dict[int | None, list[Alert]] = defaultdict(list)
-    for alert in alerts:
-        found[alert.group_id].append(alert)
-    return list(found.values())
-
-
-def _end(alerts: Sequence[Alert], now: datetime) -> bool:
-    """Let these of one group resolve, as a delivery would."""
-    group = alerts[0].group
-    assert isinstance(group, Group), "what was delivered has a group"
-    notification = Notification(
-        group_key=group.key,
-        group_labels={},
-        common_labels={},
-        common_annotations={},
-        truncated=group.truncated,
-        alerts=[_ended(alert, now) for alert in alerts],
-        quarantined=[],
+def _end(alerts: QuerySet[Alert], now: datetime) -> int:
+    """Let these resolve, group by group, as a delivery would."""
+    groups = alerts.order_by().values_list("group", flat=True).distinct()[:BATCH]
+    found = Group.objects.filter(pk__in=list(groups)).select_related("integration").order_by("pk")
+    return schedule.sweep(
+        found, lambda group: retelling.retell(group, alerts.filter(group=group), _ended, rules.judge, now=now)
     )
-    times = plans.Times(at=now, now=now, seen_at=min(alert.last_seen_at for alert in alerts))
-
-    def write(further: object) -> None:
-        with transaction.atomic():
-            ingest.take_in(alerts[0].integration, notification, further, times, rules.judge)  # type: ignore[arg-type]
-
-    try:
-        ingest.settle(alerts[0].integration, notification, write)
-    except ingest.Contended:
-        logger.warning("What is stale in group %d ends with the next run: others win every race.", group.pk)
-        return False
-    return True
 
 
-def _ended(alert: Alert, now: datetime) -> Sent:
+def _ended(alert: Alert) -> Sent:
     return Sent(
         status="resolved",
         labels=alert.labels,

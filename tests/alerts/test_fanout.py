@@ -293,8 +293,7 @@ def test_one_that_is_taken_in_again_is_judged_by_when_it_came_and_undoes_nothing
     deliver(source, *many(began), at=began + SOON)
     run_all_due()
     first = Delivery.objects.get()
-    over = {"status": "resolved", "ends_at": began + 2 * SOON}
-    deliver(source, *many(began, **over), at=began + 3 * SOON)
+    deliver(source, *many(began, status="resolved", ends_at=began + 2 * SOON), at=began + 3 * SOON)
     run_all_due()
 
     replay.again(first, by=make.SYSTEM, now=began + 4 * SOON)

@@ -157,3 +157,20 @@ def test_programs_see_it_as_stale_and_count_it_so(source: Integration, api: Api,
     incident = client.get(f"/api/v1/incidents/{Incident.objects.get().number}/").json()
     assert incident["alerts"] == {"firing": 1, "resolved": 0, "stale": 1}
     assert queries.firing(make.person(admin)) == 1
+
+
+def test_what_is_heard_in_the_last_moment_does_not_end(source: Integration, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(source, make.alert("A"))
+    staleness.look(now=later(26))
+    Integration.objects.update(stale_resolves_after=60)
+    settle = ingest.settle
+
+    def after_it_is_heard(*told: Any) -> Any:
+        monkeypatch.setattr(ingest, "settle", settle)
+        deliver(source, make.alert("A"), minute=30)
+        return settle(*told)
+
+    monkeypatch.setattr(ingest, "settle", after_it_is_heard)
+    staleness.look(now=later(30))
+
+    assert Alert.objects.get().status == "firing"
