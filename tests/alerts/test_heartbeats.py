@@ -160,3 +160,10 @@ def test_of_an_integration_that_is_switched_off_nothing_is_missed(source: Integr
     heartbeats.look(now=later(60))
 
     assert not Incident.objects.exists()
+
+
+def test_the_same_beat_from_another_node_teaches_nothing(source: Integration) -> None:
+    for minute in (0, 5, 5.1, 10, 10.1, 15, 15.1):
+        deliver(source, watchdog(), minute=minute)
+
+    assert heartbeats.pace(Heartbeat.objects.get()) > 290

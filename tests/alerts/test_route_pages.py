@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from alerts import ingest, integrations, routing
+from alerts import ingest, integrations, replay, routing
 from alerts.models import Alert, Delivery, Integration
 from incidents.models import Incident
 from people.models import AuditEvent, Team, User
@@ -159,6 +159,7 @@ def test_programs_try_routes_on_deliveries_and_on_a_payload(api: Api, admin: Use
     deliver(source, make.alert("B"), group="two")
     one = [{"name": "all in one", "correlate": "labels", "correlate_labels": ["severity"]}]
 
+    replay.again(Delivery.objects.earliest("received_at"), by=make.SYSTEM, now=NOW)  # is not tried twice
     tried = client.post(url, {"routes": one}).json()
     payload = json.loads(make.alertmanager_body(make.alert("C")))
     judged = client.post(url, {"routes": one, "payload": payload}).json()["judged"]

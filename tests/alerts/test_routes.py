@@ -380,3 +380,34 @@ def test_a_repeat_of_what_routes_have_settled_changes_nothing(source: Integratio
 
     assert receipt.counts["unchanged"] == 2
     assert Entry.objects.count() == 4
+
+
+def test_what_waits_from_other_groups_counts_only_while_it_is_new(source: Integration) -> None:
+    source = routed(
+        source, {"threshold": 2, "threshold_within": 300, "correlate": "labels", "correlate_labels": ["app"]}
+    )
+
+    deliver(source, alert("A", app="web"), group="one")
+    deliver(source, alert("B", 20, app="web"), group="two", minute=20)
+    assert not Incident.objects.exists()
+    deliver(source, alert("C", 22, app="web"), group="three", minute=22)
+
+    assert only().alerts.count() == 3
+
+
+def test_a_process_goes_by_new_routes_at_once_where_it_was_that_changed_them(
+    source: Integration, django_capture_on_commit_callbacks: Any
+) -> None:
+    token = integrations.rotate(source, by=make.SYSTEM, now=NOW)
+    header = f"Bearer {token}"
+    integrations.forget()
+    before = integrations.by_authorization(header)
+    assert before is not None
+    assert not before.table
+
+    with django_capture_on_commit_callbacks(execute=True):
+        integrations.set_routes(source, [{"name": "all", "does": "ignore"}], by=make.SYSTEM, now=NOW)
+
+    after = integrations.by_authorization(header)
+    assert after is not None
+    assert [route.name for route in after.table.routes] == ["all"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from alerts import ingest, integrations, queries, staleness
-from alerts.models import Alert, Integration
+from alerts import ingest, integrations, queries, replay, staleness
+from alerts.models import Alert, Delivery, Integration
 from incidents import quiet, timeline, wording
 from incidents.models import Entry, Incident
 from people.models import User
@@ -174,3 +174,16 @@ def test_what_is_heard_in_the_last_moment_does_not_end(source: Integration, monk
     staleness.look(now=later(30))
 
     assert Alert.objects.get().status == "firing"
+
+
+def test_what_is_taken_in_again_teaches_nothing(source: Integration) -> None:
+    Integration.objects.update(repeat_interval=None)
+    for minute in (0, 30, 60):
+        deliver(source, make.alert("A"), minute=minute)
+    for minute in range(61, 70):
+        replay.again(Delivery.objects.earliest("received_at"), by=make.SYSTEM, now=later(minute))
+
+    staleness.learn(now=later(71))
+
+    source.refresh_from_db()
+    assert source.learned_interval == 1800

@@ -327,3 +327,13 @@ def test_nothing_of_a_delivery_is_kept_when_its_transaction_fails(monkeypatch: p
     assert not Alert.objects.exists()
     with transaction.atomic():
         assert lifecycle.next_number() == 1
+
+
+def test_the_connection_that_sent_a_large_body_is_given_up(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "close_at", None)
+    post(make.alertmanager_body(), token)
+    assert connection.close_at is None
+
+    post(make.alertmanager_body(make.alert(annotations={"text": "x" * 1024 * 1024})), token)
+
+    assert connection.close_at == 0
