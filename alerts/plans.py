@@ -47,7 +47,7 @@ class Plan:
     overtaken: list[int] = field(default_factory=list)  # ids of rows that another instance replaces
     home: dict[Identity, Incident] = field(default_factory=dict)  # which incident an identity belongs to
     moving: set[Identity] = field(default_factory=set)  # what returned after its own incident was over, to another
-    lonely: set[Identity] = field(default_factory=set)  # open before and now, and in no incident
+    lonely: set[Identity] = field(default_factory=set)  # sent, open before and now, and in no incident
     opened: list[Incident] = field(default_factory=list)
     told: dict[Identity, dict[str, Any]] = field(default_factory=dict)  # what a route made of it
     waits_for: dict[Identity, str] = field(default_factory=dict)  # the key of an incident that may yet take it
@@ -103,7 +103,8 @@ def make(
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]
         if verdict.is_open and not verdict.was_open:
             plan.fired.append((identity, plan.sent[(*identity, verdict.is_open.starts_at)]))
-        if verdict.was_open and verdict.is_open and verdict.is_open.incident_id is verdict.was_open.incident_id is None:
+        still = verdict.is_open if verdict.was_open else None
+        if still and still.incident_id is None and (*identity, still.starts_at) in plan.sent:
             plan.lonely.add(identity)
         if verdict.was_open and not verdict.is_open:
             plan.ended.append((identity, verdict.was_open))

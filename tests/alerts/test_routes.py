@@ -411,3 +411,26 @@ def test_a_process_goes_by_new_routes_at_once_where_it_was_that_changed_them(
     after = integrations.by_authorization(header)
     assert after is not None
     assert [route.name for route in after.table.routes] == ["all"]
+
+
+@pytest.mark.parametrize("does", ["ignore", "attach"])
+def test_an_end_of_an_earlier_time_changes_nothing_for_what_fires_in_no_incident(
+    source: Integration, does: str
+) -> None:
+    source = routed(source, {"does": does})
+    deliver(source, alert("A", 10), minute=10)
+
+    receipt = deliver(source, ended(alert("A", 0), 5), minute=11)
+
+    assert receipt.counts["received"] == 1
+    assert set(Alert.objects.values_list("starts_at", "status")) == {(NOW, "resolved"), (later(10), "firing")}
+
+
+def test_a_start_that_moves_stays_without_an_incident_where_it_had_none(source: Integration) -> None:
+    source = routed(source, {"does": "ignore"})
+    deliver(source, alert("A", 0))
+
+    deliver(source, alert("A", 10), minute=10)
+
+    assert not Incident.objects.exists()
+    assert Alert.objects.get(status="firing").routed is not None
