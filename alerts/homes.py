@@ -182,18 +182,10 @@ def _are_enough(
     waiting: Sequence[Alert],
     times: Times,
 ) -> bool:
-    """Whether so many fire as the route asks for, or so many values of its label."""
-    wanted = goes.decision.said.get("threshold") or 1
-    if wanted <= 1:
-        return True
+    """Whether enough of them fire of late: those that are new, and those that have waited no longer than that."""
     since = times.at - (goes.span("threshold_within") or timedelta(0))
-    of_late: list[payload.Alert | Alert] = [
-        *(alert for identity, alert in alerts.items() if identity not in plan.lonely or alert.starts_at >= since),
-        *(alert for alert in waiting if alert.first_seen_at >= since),
-    ]
-    if label := goes.decision.said.get("threshold_label"):
-        return len({alert.labels.get(label, "") for alert in of_late}) >= int(wanted)
-    return len(of_late) >= int(wanted)
+    new = [a.labels for identity, a in alerts.items() if identity not in plan.lonely or a.starts_at >= since]
+    return goes.is_met([*new, *(alert.labels for alert in waiting if alert.first_seen_at >= since)])
 
 
 def _is_past(incident: Incident, goes: Destination, times: Times) -> bool:

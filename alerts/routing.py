@@ -44,6 +44,15 @@ class Destination:
         seconds = self.decision.said.get(name)
         return None if seconds is None else timedelta(seconds=seconds)
 
+    def is_met(self, of_late: Sequence[Mapping[str, str]]) -> bool:
+        """Whether alerts with these labels are as many as the route asks for, or have so many values of its label."""
+        wanted = int(self.decision.said.get("threshold") or 1)
+        if wanted <= 1:
+            return True
+        if label := self.decision.said.get("threshold_label"):
+            return len({labels.get(label, "") for labels in of_late}) >= wanted
+        return len(of_late) >= wanted
+
     def told(self, becomes: str) -> dict[str, Any] | None:
         """For people, and for programs: which route took it and why; None where the defaults did what they do."""
         decision = self.decision

@@ -207,10 +207,7 @@ class _Walk:
 
 def _are_enough(goes: Destination, waiting: Mapping[Identity, tuple[datetime, payload.Alert]], at: datetime) -> bool:
     since = at - (goes.span("threshold_within") or timedelta(0))
-    of_late = [alert for heard_at, alert in waiting.values() if heard_at >= since]
-    if label := goes.decision.said.get("threshold_label"):
-        return len({alert.labels.get(label, "") for alert in of_late}) >= (goes.decision.said.get("threshold") or 1)
-    return len(of_late) >= (goes.decision.said.get("threshold") or 1)
+    return goes.is_met([alert.labels for heard_at, alert in waiting.values() if heard_at >= since])
 
 
 def _identity(alert: payload.Alert) -> Identity:
