@@ -69,6 +69,10 @@ def judge(known: Collection[Instance], named: Sequence[Instance], *, now: dateti
                 returned[new.starts_at] = since
             else:
                 after[new.starts_at] = replace(old, provisional_since=since)
+        elif old.superseded and not is_older:
+            # It is repeated: where nothing stands in its way any more, it fires.
+            after[new.starts_at] = replace(old, is_firing=True, superseded=False)
+            returned[new.starts_at] = new.starts_at
     return _verdict(before, after, [new.starts_at for new in named], returned)
 
 

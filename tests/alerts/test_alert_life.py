@@ -67,8 +67,8 @@ class Model:
     """Of each alert every instance by its start. What they are follows from what was said, whatever came first:
     resolved is final, only the greatest start can be open, and it is not where a resolved instance covers it.
 
-    In one thing the order counts: what a resolved instance has covered stays so, also where an earlier end of that one
-    is heard of after it. (test_rules.py says what should be.)
+    In one thing the order counts: what a resolved instance has covered stays so where an earlier end of that one is
+    heard of after it, until it is repeated. (test_rules.py says what should be.)
     """
 
     alerts: dict[str, dict[datetime, Told]] = field(default_factory=lambda: {name: {} for name in NAMES})
@@ -77,7 +77,10 @@ class Model:
         told = self.alerts[name].setdefault(start, Told(end))
         if end is not None:
             told.end, told.again_since, told.is_passed = min(told.end or end, end), None, False
-        elif told.end is not None and not told.is_passed:
+        elif told.is_passed:
+            if self.may_open(name, start):
+                told.end, told.is_passed = None, False
+        elif told.end is not None:
             told.again_since = told.again_since or now
             if self._ends_grace(name, start, now):
                 told.is_passed = told.end is not None

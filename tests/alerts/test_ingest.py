@@ -433,3 +433,17 @@ def test_an_incident_that_people_reopened_takes_its_groups_alerts_again(source: 
     assert first.number != second.number
     assert taken.incidents == joined.incidents == [first.number]
     assert Alert.objects.filter(status="firing", incident=first).count() == 2
+
+
+def test_what_turns_out_not_to_be_covered_fires_again_when_it_is_repeated(source: Integration) -> None:
+    covered = make.alert(starts_at=later(29))
+    deliver(source, covered, minute=30)
+    deliver(source, make.alert(status="resolved", ends_at=later(40)), minute=41)
+    assert set(Alert.objects.values_list("status", flat=True)) == {"resolved"}
+
+    deliver(source, make.alert(status="resolved", ends_at=later(20)), minute=42)
+    deliver(source, covered, minute=43)
+
+    alert = Alert.objects.get(starts_at=later(29))
+    assert (alert.status, alert.superseded, alert.incident) == ("firing", False, only())
+    assert kinds(only())[-1] == "alerts_fired"

@@ -82,6 +82,11 @@ def test_of_two_ends_the_earlier_stands() -> None:
     assert fold([firing(0), resolved(0, 9), resolved(0, 5)])[at(0)].ends_at == at(5)
 
 
+def test_what_turns_out_not_to_be_covered_fires_when_it_is_repeated() -> None:
+    for order in permutations([firing(29), resolved(0, 40), resolved(0, 20)]):
+        assert open_ones(fold([*order, firing(29)])) == [at(29)]
+
+
 @pytest.mark.xfail(strict=True, reason="what was covered once stays closed, also when it turns out not to be covered")
 def test_of_two_ends_the_earlier_stands_also_for_what_began_between_them() -> None:
     for order in permutations([firing(29), resolved(0, 40), resolved(0, 20)]):
