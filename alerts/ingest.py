@@ -107,6 +107,9 @@ def settle(integration: Integration, notification: Notification, write: Write[Wr
         except _Overtaken as exc:
             further |= exc.incidents
         except IntegrityError as exc:
+            if "foreign key" in str(exc).lower():
+                routing.forget()  # a service, model or team that has been removed since it was read
+                continue
             if not _is_race(exc):
                 raise
             # Such as an incident of this group that people have reopened, after the group had gone on to another.

@@ -140,7 +140,7 @@ def title(notification: Notification, fired: list[Alert]) -> str:
 
 
 def forget() -> None:
-    """Drop this process's copy of the catalogue; for tests."""
+    """Drop this process's copy of the catalogue."""
     global _catalogue
     _catalogue = None
 

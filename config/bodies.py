@@ -10,7 +10,7 @@ from typing import Literal
 from asgiref.typing import ASGIReceiveCallable
 
 MIB = 1024 * 1024
-LINGER = 2.0  # seconds
+LINGER = 2.0  # seconds without a byte
 
 Fault = Literal["too_large", "too_slow", "no_room"]
 
@@ -51,11 +51,11 @@ class Bodies:
         """Give the whole body, counted as held until the block ends; raise BodyRefused or SenderLeft before it begins.
 
         A body declared too large is refused with nothing of it kept. A client that asks first ("Expect: 100-continue")
-        never sends it; another may still be writing, and is heard out for a moment so that it hears the refusal.
+        never sends it; another may still be writing, and is heard out so that it hears the refusal.
         """
         if declared is not None and declared > bound.size:
             if not asks_first:
-                await _hear_out(receive)
+                await _hear_out(receive, bound.seconds)
             raise BodyRefused("too_large")
         body = BytesIO()
         size = 0
@@ -79,7 +79,7 @@ class Bodies:
                 raise BodyRefused("too_slow") from exc
             except BodyRefused as refused:
                 if refused.fault == "too_large" and more:
-                    await _hear_out(receive)
+                    await _hear_out(receive, bound.seconds)
                 raise
             body.seek(0)
             yield body
@@ -87,13 +87,15 @@ class Bodies:
             self.held -= size
 
 
-async def _hear_out(receive: ASGIReceiveCallable) -> None:
-    """Read on and drop, for a moment: who writes all before reading would meet a reset in place of our answer."""
+async def _hear_out(receive: ASGIReceiveCallable, seconds: float) -> None:
+    """Read on and drop, as long as more comes: who writes all before reading would meet a reset in place of our answer,
+    and send it all again."""
     try:
-        async with asyncio.timeout(LINGER):
+        async with asyncio.timeout(seconds):
             more = True
             while more:
-                message = await receive()
+                async with asyncio.timeout(LINGER):
+                    message = await receive()
                 if message["type"] != "http.request":
                     raise SenderLeft
                 more = message.get("more_body", False)

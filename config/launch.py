@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from common import preflight
 
@@ -22,7 +22,6 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, "bin", "python")
 RUN_LOCK = "requirements.lock"
 EVERY_PAGE = "tests/e2e/test_every_page.py"
-STREAMS = "tests/config/test_live.py"
 # The proofs in which the database has a say; of the others, what holds on one holds on the other.
 BY_DATABASE = [
     "tests/alerts",
@@ -100,13 +99,10 @@ def test_all(*words: str) -> None:
     from outside."""
     install(DEV_LOCK)
     with settings_of_tests() as env:
-        clusters, pytest = [PYTHON, "-m", "tests.clusters"], [PYTHON, "-m", "pytest"]
-        two_at_once = ["-n", "auto", "--ignore=" + STREAMS]
-        succeed([*clusters, *pytest, *two_at_once, "-m", "not e2e", *words], env)
-        # Alone: a long transaction of another test would hold back what is streamed in every database of a cluster.
-        succeed([*clusters, *pytest, STREAMS, *words], env, no_tests_is_fine=bool(words))
+        pytest, of_each_core = [PYTHON, "-m", "pytest"], ["-n", str(cores())]
+        succeed([*clusters(of_each_core), *pytest, *of_each_core, "-m", "not e2e", *words], env)
         # Both take minutes, and neither is in a hurry.
-        beside = ["-n", "auto", "--dist", "loadfile", "-m", "proof or e2e", *words, *BY_DATABASE, EVERY_PAGE]
+        beside = [*of_each_core, "--dist", "loadfile", "-m", "proof or e2e", *words, *BY_DATABASE, EVERY_PAGE]
         succeed([*pytest, *beside], env, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed(
@@ -116,8 +112,16 @@ def test_all(*words: str) -> None:
 
 def side_by_side() -> "list[str]":
     """More workers than cores, since many tests wait for something; who is done first takes over from the others."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return ["-n", str(cores + (cores + 1) // 2), "--dist", "worksteal"]
+    return ["-n", str(cores() + (cores() + 1) // 2), "--dist", "worksteal"]
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def clusters(options: "Sequence[str]") -> "list[str]":
+    """What to put before pytest with these options: a PostgreSQL and a Redis for each of its workers."""
+    return [PYTHON, "-m", "tests.clusters", *(options[:2] if options[:1] == ["-n"] else [])]
 
 
 def prove(*words: str) -> None:
@@ -127,9 +131,10 @@ def prove(*words: str) -> None:
     with settings_of_tests() as env:
         others = [*side_by_side(), "-m", "proof", "--ignore=" + FAULTS[0]]
         proofs = [words] if words else [FAULTS, others, [*side_by_side(), *STRANGERS]]
-        for beside in ([], [PYTHON, "-m", "tests.clusters"]):
+        whole = {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"}
+        for is_postgresql in (False, True):
             for proof in proofs:
-                whole = {**env, "BURNLINE_PROVE": "1", "BURNLINE_FUZZ": "100"}
+                beside = clusters(proof) if is_postgresql else []
                 succeed([*beside, PYTHON, "-m", "pytest", *proof], whole)
         succeed([PYTHON, "-m", "tests.reliability_page"], env)
 

@@ -1,6 +1,7 @@
 """A PostgreSQL and a Redis of the tests' own, on free ports, for as long as one command runs.
 
-python -m tests.clusters pytest -n 2
+python -m tests.clusters pytest
+python -m tests.clusters -n 2 pytest -n 2       a pair for each worker
 """
 
 import glob
@@ -24,9 +25,21 @@ PATIENCE = 30.0  # seconds for a server to start
 def main(command: Sequence[str]) -> int:
     """Run the command beside both, and give its exit code."""
     signal.signal(signal.SIGTERM, _leave)
-    with postgresql() as database_url, redis() as redis_url:
-        env = {**os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url}
-        return subprocess.call(command, env=env)
+    pairs, command = (int(command[1]), command[2:]) if command[0] == "-n" else (1, command)
+    env = dict(os.environ)
+    with ExitStack() as all_of_them:
+        for worker in range(pairs):
+            database_url, redis_url = (all_of_them.enter_context(server()) for server in (postgresql, redis))
+            env |= {f"DATABASE_URL_OF_GW{worker}": database_url, f"REDIS_URL_OF_GW{worker}": redis_url}
+        env |= {name: env[f"{name}_OF_GW0"] for name in ("DATABASE_URL", "REDIS_URL")}
+        return subprocess.call(command, env={**env, "PYTEST_PLUGINS": "tests.clusters"})
+
+
+def pytest_load_initial_conftests() -> None:
+    """In a worker of pytest, before any setting is read: a pair that no other worker has. A transaction of another
+    would hold back what is streamed, in every database of a cluster, and its bells ring through all of a Redis."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER", "").upper():
+        os.environ |= {name: os.environ[f"{name}_OF_{worker}"] for name in ("DATABASE_URL", "REDIS_URL")}
 
 
 @contextmanager

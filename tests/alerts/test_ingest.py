@@ -285,6 +285,17 @@ def test_labels_name_service_team_and_severity(source: Integration, search: Any)
     assert (incident.service, incident.team, incident.severity) == (service, search, "sev3")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_service_that_was_removed_a_moment_ago_holds_no_alert_back(source: Integration, search: Any) -> None:
+    service = make.service("ranker", search)
+    deliver(source, make.alert("A"), group="a")  # from here on, the services are known
+    service.delete()
+
+    receipt = deliver(source, make.alert("B", labels={"service": "ranker"}), group="b")
+
+    assert Incident.objects.get(number=receipt.incidents[0]).service is None
+
+
 def test_a_bad_alert_beside_a_good_one_is_put_aside_and_the_good_one_is_taken(source: Integration) -> None:
     receipt = deliver(source, make.alert(), {**make.alert("Bad"), "startsAt": "9999-12-31T23:59:59-05:00"})
 

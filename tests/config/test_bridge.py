@@ -17,6 +17,7 @@ import pytest
 from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendEvent, HTTPRequestEvent, HTTPScope
 
 from common.headers import SECURITY_HEADERS
+from config import bodies
 from config.bodies import Bound
 from config.bridge import Bridge
 from tests.serving import served
@@ -490,6 +491,23 @@ def test_a_body_that_turns_out_too_large_is_refused() -> None:
     assert response.headers["content-type"] == "application/problem+json"
     assert json.loads(content)["status"] == 413
     assert not application.calls
+
+
+def test_who_writes_on_for_long_is_heard_out_and_hears_the_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a reset would meet the sender in place of the answer, and it would send all of it again."""
+    monkeypatch.setattr(bodies, "LINGER", 0.4)
+    bounds = (Bound("", size=100, seconds=10),)
+
+    with (
+        served(Bridge(Recorder(), bounds=bounds)) as port,
+        said(port, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n") as connection,
+    ):
+        for _ in range(10):
+            time.sleep(0.1)
+            connection.sendall(b"x" * 100)
+        answer = heard(connection)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("body", [b"x" * 100, iter([b"x" * 50, b"x" * 50])], ids=["declared", "chunked"])

@@ -118,7 +118,7 @@ class Ear(threading.Thread):
                 except TimeoutError:
                     continue
                 self._last = event.id or self._last
-                if event.name == "entry":
+                if event.name == "entry" and event.data["entry"]["kind"] == Entry.Kind.NOTE:
                     self.heard.append((event.data["incident"], event.data["entry"]["seq"]))
                 self.has_begun.set()
 
