@@ -29,4 +29,4 @@ def take_in(row: FanOut, *, now: datetime) -> None:
         with work.finishing(row):
             ingest.complete(delivery, notification, further, now=now)
 
-    ingest.settle(delivery.integration, notification, write)
+    ingest.settle([ingest.Sent(delivery.integration, notification)], write)

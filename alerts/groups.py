@@ -3,7 +3,7 @@ taken."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -15,14 +15,21 @@ from common import statements
 # What the latest delivery said of the group stands, also where an earlier one is taken in after it. Of the incident the
 # number is told where its alerts are its own: not of one that is merged into another.
 _LOCK = """
-INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at) VALUES (%s, %s, %s, %s, %s)
+INSERT INTO alerts_group (integration_id, key_hash, key, truncated, last_seen_at)
+SELECT {members}, %s FROM {rows} WHERE true ORDER BY 1, 2
 ON CONFLICT (integration_id, key_hash) DO UPDATE SET
   truncated = CASE WHEN excluded.last_seen_at >= alerts_group.last_seen_at THEN excluded.truncated
               ELSE alerts_group.truncated END,
   last_seen_at = CASE WHEN excluded.last_seen_at >= alerts_group.last_seen_at THEN excluded.last_seen_at
                  ELSE alerts_group.last_seen_at END
-RETURNING id, incident_id,
+RETURNING integration_id, key_hash, id, incident_id,
   (SELECT i.number FROM incidents_incident AS i WHERE i.id = alerts_group.incident_id AND i.merged_into_id IS NULL)"""
+_LOCK_ON_POSTGRESQL = _LOCK.format(
+    members="i, h, k, t", rows="jsonb_to_recordset(%s::jsonb) AS t(i bigint, h text, k text, t int)"
+)
+_LOCK_ON_SQLITE = _LOCK.format(
+    members=", ".join(f"json_extract(j.value, '$.{member}')" for member in "ihkt"), rows="json_each(%s) AS j"
+)
 
 # What routes correlate by has rows of the same kind, found by their keys, which no group has.
 _LOCK_MORE = """
@@ -50,12 +57,22 @@ class Locked:
     incident_number: int | None  # where that one is not merged into another
 
 
-def lock(integration: Integration, notification: Notification, *, seen_at: datetime) -> Locked:
-    """The group's row, made where it is new, and locked."""
-    key_hash = _hash_of(notification)
-    values = [integration.pk, key_hash, notification.group_key, notification.truncated, statements.moment(seen_at)]
-    [(pk, incident_id, number)] = statements.run(_LOCK, values)
-    return Locked(pk, _key(integration, key_hash), incident_id, number)
+def lock(sent: Sequence[tuple[Integration, Notification]], *, seen_at: datetime) -> list[Locked]:
+    """The row of each one's group, made where it is new; all of them locked, in one order."""
+    hashes = [_hash_of(notification) for _, notification in sent]
+    rows = {
+        (integration.pk, key_hash): {
+            "i": integration.pk,
+            "h": key_hash,
+            "k": notification.group_key,
+            "t": notification.truncated,
+        }
+        for (integration, notification), key_hash in zip(sent, hashes, strict=True)
+    }
+    sql = _LOCK_ON_POSTGRESQL if statements.is_postgresql() else _LOCK_ON_SQLITE
+    found = statements.run(sql, [statements.moment(seen_at), statements.document(list(rows.values()))])
+    locked = {(i, h): Locked(pk, f"{i}:{h}", incident_id, number) for i, h, pk, incident_id, number in found}
+    return [locked[integration.pk, key_hash] for (integration, _), key_hash in zip(sent, hashes, strict=True)]
 
 
 def lock_more(integration: Integration, keys: Collection[str], *, seen_at: datetime) -> Mapping[str, Locked]:

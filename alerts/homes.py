@@ -14,7 +14,7 @@ from django.db.models import Max
 from alerts import churn, groups, payload, routing, waiters
 from alerts.models import Alert, Integration
 from alerts.payload import Notification
-from alerts.plans import Plan, Times
+from alerts.plans import Overtaken, Plan, Times
 from alerts.routing import Destination
 from alerts.upsert import Identity
 from incidents import lifecycle, timeline
@@ -34,6 +34,11 @@ class Strands:
     others: Mapping[str, groups.Locked]
     destinations: Mapping[Identity, Destination]
 
+    @property
+    def knows_none(self) -> bool:
+        """Whether nothing of it has an incident so far."""
+        return not any(strand.incident_id for strand in (self.group, *self.others.values()))
+
     def of(self, identity: Identity) -> groups.Locked:
         return self.others.get(self.destinations[identity].key, self.group)
 
@@ -47,7 +52,9 @@ def find(
     actor: Actor,
     times: Times,
 ) -> None:
-    """Give every identity its incident, in `plan.home`; open or reopen one where routes and rules say so."""
+    """Give every identity its incident, in `plan.home`; open or reopen one where routes and rules say so. What is
+    opened joins `incidents`. Raises Overtaken."""
+    is_alone = not plan.incidents and strands.knows_none
 
     def effective(pk: int | None) -> Incident | None:
         incident = incidents.get(pk or 0)
@@ -95,9 +102,10 @@ def find(
         if verdict.promoted and (own is None or plan.home.get(identity) is not own):
             plan.moving.add(identity)
     for key, identities in homeless.items():
-        is_plain = key == strands.group.correlation_key and not incidents
-        if not (is_plain and _join_churn(identities, plan, integration, notification, times)):
+        is_plain = is_alone and key == strands.group.correlation_key
+        if not (is_plain and _join_churn(identities, plan, incidents, integration, notification, times)):
             _house(key, identities, plan, strands, integration, notification, actor, times)
+    incidents |= {opened.pk: opened for opened in plan.opened}
     # What comes resolved and was never heard of opens nothing, but is shown with the others of its group.
     for identity in plan.verdicts.keys() - plan.home.keys():
         if identity in plan.told or identity in plan.waits_for or plan.verdicts[identity].is_open:
@@ -109,14 +117,25 @@ def find(
 
 
 def _join_churn(
-    identities: Sequence[Identity], plan: Plan, integration: Integration, notification: Notification, times: Times
+    identities: Sequence[Identity],
+    plan: Plan,
+    incidents: dict[int, Incident],
+    integration: Integration,
+    notification: Notification,
+    times: Times,
 ) -> bool:
     """Let one alert that differs from those before it in a number alone join the last of their incidents, where they
-    have opened enough. Whether it did. It locks an incident, so no other is locked before."""
+    have opened enough. Whether it did. Raises Overtaken where that one must be locked before others are."""
     if len(identities) > 1:
         return False
     found = churn.same(integration, notification.common_labels, at=times.at)
-    incident = timeline.lock([found.pk]).get(found.pk) if found else None
+    if found is None:
+        return False
+    if found.pk not in incidents:
+        if incidents:
+            raise Overtaken({found.pk})
+        incidents |= timeline.lock([found.pk])
+    incident = incidents.get(found.pk)
     if incident is None or not incident.is_open:
         return False
     [identity] = identities

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -24,8 +24,8 @@ from django.db.models.functions import Now
 from alerts import deliveries, groups, heartbeats, homes, payload, plans, routes, routing, rules, upsert
 from alerts.models import Alert, Delivery, FanOut, Integration
 from alerts.payload import Notification
-from alerts.plans import Judge, Plan, Times
-from alerts.upsert import Identity, Key
+from alerts.plans import Judge, Overtaken, Plan, Times
+from alerts.upsert import Identity
 from common import wake
 from common.errors import DomainError
 from common.text import shortened, storable
@@ -49,14 +49,6 @@ class Contended(DomainError):
     title = "Try again"
 
 
-class _Overtaken(Exception):
-    """Something else changed what this delivery was planned upon. `incidents` are to be locked too, the next time."""
-
-    def __init__(self, incidents: Iterable[int] = ()) -> None:
-        super().__init__()
-        self.incidents = set(incidents)
-
-
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of a delivery, as it is answered."""
@@ -67,6 +59,29 @@ class Receipt:
     is_waiting: bool = False  # its alerts are taken in soon
 
 
+class Sent(NamedTuple):
+    """A notification, and whose it is."""
+
+    integration: Integration
+    notification: Notification
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it locks nothing but its group, incidents and alerts, so that others may be taken in with it."""
+        return not self.integration.table and all(alert.name != routes.WATCHDOG for alert in self.notification.alerts)
+
+
+class Parcel(NamedTuple):
+    """A notification in the bytes in which it came."""
+
+    sent: Sent
+    body: bytes
+
+
+_Fired: TypeAlias = tuple[Incident, list[payload.Alert]]
+_Ended: TypeAlias = tuple[Incident, list[rules.Instance], list[payload.Alert]]
+
+
 class Taken(NamedTuple):
     """What was written down of a notification."""
 
@@ -75,10 +90,33 @@ class Taken(NamedTuple):
     incidents: list[int]  # numbers of those that it touched
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A notification while it is taken in: its group, locked, what it means, and where its alerts go."""
+
+    sent: Sent
+    group: groups.Locked
+    plan: Plan
+    strands: homes.Strands
+    actor: Actor
+
+
 def receive(integration: Integration, body: bytes, *, now: datetime, replay_of: Delivery | None = None) -> Receipt:
     """Take a delivery in, or keep it until its alerts are. Returns after the commit; raises payload.BadPayload (the
     body is then kept as refused), Contended, or a database error, and then nothing of it is kept. What is taken in
     again is judged by when it was received."""
+    parcel = read(integration, body, now=now, replay_of=replay_of)
+    if isinstance(parcel, Receipt):
+        return parcel
+    [receipt] = receive_all([parcel], now=now, replay_of=replay_of)
+    return receipt
+
+
+def read(
+    integration: Integration, body: bytes, *, now: datetime, replay_of: Delivery | None = None
+) -> Parcel | Receipt:
+    """Understand a delivery, so that it can be taken in; one of very many alerts is kept instead, until its alerts
+    are. Raises payload.BadPayload (the body is then kept as refused), or a database error."""
     try:
         if (
             len(body) > AT_ONCE * payload.SMALLEST
@@ -89,22 +127,29 @@ def receive(integration: Integration, body: bytes, *, now: datetime, replay_of: 
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
         raise
+    return Parcel(Sent(integration, notification), body)
 
-    def write(further: Collection[int]) -> Receipt:
+
+def receive_all(parcels: Sequence[Parcel], *, now: datetime, replay_of: Delivery | None = None) -> list[Receipt]:
+    """Take all of them in with one commit, and return after it. No two of them speak of the same alert, and none but a
+    single one is not plain. Raises Contended, or a database error, and then nothing of any is kept."""
+    sent = [parcel.sent for parcel in parcels]
+
+    def write(further: Collection[int]) -> list[Receipt]:
         with transaction.atomic(durable=True):
-            return _take(integration, notification, body, further, now, replay_of)
+            return _take(parcels, further, now, replay_of)
 
-    return settle(integration, notification, write)
+    return settle(sent, write)
 
 
-def settle(integration: Integration, notification: Notification, write: Write[Written]) -> Written:
+def settle(sent: Sequence[Sent], write: Write[Written]) -> Written:
     """What `write` gives, which is one transaction; begun anew as long as others overtake it. It is told which
     incidents to lock beside those that it finds itself. Raises Contended where others win every race."""
     further: set[int] = set()
     for _ in range(_TRIES):
         try:
             return write(further)
-        except _Overtaken as exc:
+        except Overtaken as exc:
             further |= exc.incidents
         except IntegrityError as exc:
             if "foreign key" in str(exc).lower():
@@ -113,7 +158,7 @@ def settle(integration: Integration, notification: Notification, write: Write[Wr
             if not _is_race(exc):
                 raise
             # Such as an incident of this group that people have reopened, after the group had gone on to another.
-            further |= _open_of_group(integration, notification)
+            further |= {pk for each in sent for pk in _open_of_group(each)}
     raise Contended("The same alerts are being delivered from several sides. Send again.")
 
 
@@ -123,14 +168,15 @@ def refuse(
 ) -> uuid.UUID:
     """Keep what was refused for its content, so that an admin can see it. `body` is None when it was not read."""
     refused = Delivery.Outcome.REFUSED
-    return deliveries.record(integration, body, outcome=refused, status=status, size=size, reason=reason, now=now)
+    [pk] = deliveries.record([deliveries.Record(integration, body, refused, status, size=size, reason=reason)], now=now)
+    return pk
 
 
 def complete(delivery: Delivery, notification: Notification, further: Collection[int], *, now: datetime) -> None:
     """Take in the alerts of a delivery that waits, and say in it what became of them. Needs the transaction in which
     `settle` does this."""
     came = delivery if delivery.replay_of is None else delivery.replay_of
-    taken = take_in(delivery.integration, notification, further, Times.of_receipt(came.received_at, now))
+    [taken] = take_in([Sent(delivery.integration, notification)], further, Times.of_receipt(came.received_at, now))
     quarantined = deliveries.put_aside(notification)
     _end(delivery, Delivery.Outcome.TAKEN, quarantined=quarantined, **taken._asdict())
 
@@ -140,54 +186,74 @@ def give_up(delivery: Delivery, reason: str) -> None:
     _end(delivery, Delivery.Outcome.REFUSED, reason=shortened(storable(reason), 500))
 
 
-def take_in(
-    integration: Integration,
-    notification: Notification,
-    further: Collection[int],
-    times: Times,
-    judge: Judge = rules.judge,
-) -> Taken:
-    """Write down what the notification says, as it is judged. Needs the transaction in which `settle` does this."""
-    group = groups.lock(integration, notification, seen_at=times.seen_at)
-    known = upsert.known(integration.pk, notification.alerts, is_late=times.at < times.now)
+def take_in(sent: Sequence[Sent], further: Collection[int], times: Times, judge: Judge = rules.judge) -> list[Taken]:
+    """Write down what the notifications say, as it is judged. Needs the transaction in which `settle` does this."""
+    locked = groups.lock(sent, seen_at=times.seen_at)
+    alerts = [(integration.pk, notification.alerts) for integration, notification in sent]
+    known = upsert.known(alerts, is_late=times.at < times.now)
     grace = timedelta(seconds=settings.ENV.provisional_grace)
-    plan = plans.make(notification, known, judge, at=times.at, grace=grace)
-    if _is_repeat(plan, group):
-        return _hear_again(plan, group, notification, times)
+    readings = []
+    for each, group in zip(sent, locked, strict=True):
+        plan = plans.make(each.notification, known[each.integration.pk], judge, at=times.at, grace=grace)
+        strands = _strands(each, group, plan, times)
+        actor = alerts_from(each.integration.slug, each.integration.name)
+        readings.append(_Reading(each, group, plan, strands, actor))
 
-    actor = alerts_from(integration.slug, integration.name)
-    strands = _strands(integration, group, plan, times)
-    incidents = _lock_incidents(plan, strands, further)
-    homes.find(plan, strands, incidents, integration, notification, actor, times)
-    written = _write_alerts(integration, group, plan, times.seen_at)
-    _lend(group, incidents, times.seen_at)
-    touched = _tell(plan, actor, times)
-    _follow(strands, plan)
-    return Taken(group.id, _counts(plan, notification, written), touched)
+    repeats = [reading for reading in readings if _is_repeat(reading)]
+    others = [reading for reading in readings if not _is_repeat(reading)]
+    if repeats and others:  # their rows are written in two statements: they are locked in one order before
+        both = (instance.id for reading in readings for instance in reading.plan.known.values())
+        upsert.hold({pk for pk in both if pk is not None})
+    if repeats:
+        _hear_again(repeats, times)
+    written = _write_down(others, further, times) if others else {}
+    return [_taken(reading, written) for reading in readings]
+
+
+def _write_down(
+    readings: Sequence[_Reading], further: Collection[int], times: Times
+) -> dict[upsert.RowKey, upsert.Written]:
+    """Everything but repeats: give each alert its incident, and write both."""
+    incidents = _lock_incidents(readings, further)
+    for each in readings:
+        homes.find(each.plan, each.strands, incidents, *each.sent, each.actor, times)
+    written = _write_alerts(readings, times.seen_at)
+    for each in readings:
+        _lend(each.group, incidents, times.seen_at)
+    _tell(readings, times)
+    for each in readings:
+        _follow(each.strands, each.plan)
+    return written
+
+
+def _taken(reading: _Reading, written: Mapping[upsert.RowKey, upsert.Written]) -> Taken:
+    plan, group = reading.plan, reading.group
+    if _is_repeat(reading):
+        assert group.incident_number is not None, "it is a repeat"
+        notification = reading.sent.notification
+        counts = {**_none_of(notification), "unchanged": len(notification.alerts)}
+        return Taken(group.id, counts, [group.incident_number])
+    touched = sorted({incident.number for incident in plan.home.values()})
+    return Taken(group.id, _counts(reading, written), touched)
 
 
 def _take(
-    integration: Integration,
-    notification: Notification,
-    body: bytes,
-    further: Collection[int],
-    now: datetime,
-    replay_of: Delivery | None,
-) -> Receipt:
+    parcels: Sequence[Parcel], further: Collection[int], now: datetime, replay_of: Delivery | None
+) -> list[Receipt]:
     received_at = now if replay_of is None else replay_of.received_at
-    taken = take_in(integration, notification, further, Times.of_receipt(received_at, now))
-    quarantined = deliveries.put_aside(notification)
-    pk = deliveries.record(
-        integration,
-        body,
-        outcome=Delivery.Outcome.TAKEN,
-        status=200,
-        now=now,
-        quarantined=quarantined,
-        **taken._asdict(),
-    )
-    _mark(pk, replay_of)
-    return Receipt(pk, taken.counts, taken.incidents)
+    taken = take_in([parcel.sent for parcel in parcels], further, Times.of_receipt(received_at, now))
+    records = [
+        deliveries.Record(
+            *(parcel.sent.integration, parcel.body, Delivery.Outcome.TAKEN, 200),
+            quarantined=deliveries.put_aside(parcel.sent.notification),
+            **each._asdict(),
+        )
+        for parcel, each in zip(parcels, taken, strict=True)
+    ]
+    keys = deliveries.record(records, now=now)
+    for pk in keys:
+        _mark(pk, replay_of)
+    return [Receipt(pk, each.counts, each.incidents) for pk, each in zip(keys, taken, strict=True)]
 
 
 def _mark(pk: uuid.UUID, replay_of: Delivery | None) -> None:
@@ -202,7 +268,9 @@ def _put_off(
 ) -> Receipt:
     """Keep the delivery, and have its alerts taken in by the engine."""
     counts = {"received": received}
-    pk = deliveries.record(integration, body, outcome=Delivery.Outcome.WAITING, status=202, counts=counts, now=now)
+    [pk] = deliveries.record(
+        [deliveries.Record(integration, body, Delivery.Outcome.WAITING, 202, counts=counts)], now=now
+    )
     FanOut.objects.create(delivery_id=pk, lane=str(integration.pk), due_at=Now())
     wake.after_commit(wake.WORK)
     _mark(pk, replay_of)
@@ -215,82 +283,97 @@ def _end(delivery: Delivery, outcome: Delivery.Outcome, **fields: Any) -> None:
     assert ended, "a delivery is taken in once"
 
 
-def _is_repeat(plan: Plan, group: groups.Locked) -> bool:
+def _is_repeat(reading: _Reading) -> bool:
     """Whether all is known already, and belongs to the group's own incident: as most of what Alertmanager sends."""
+    group = reading.group
     return (
         group.incident_number is not None
-        and plan.brings_nothing_new
-        and all(instance.incident_id == group.incident_id for instance in plan.known.values())
+        and reading.plan.brings_nothing_new
+        and all(instance.incident_id == group.incident_id for instance in reading.plan.known.values())
     )
 
 
-def _hear_again(plan: Plan, group: groups.Locked, notification: Notification, times: Times) -> Taken:
-    """Write down that it was heard, and nothing else."""
-    if upsert.touch(plan.known.values(), group.id, seen_at=times.seen_at) != len(plan.known):
-        raise _Overtaken
-    assert group.incident_number is not None, "it is a repeat"
-    counts = {**_none_of(notification), "unchanged": len(notification.alerts)}
-    return Taken(group.id, counts, [group.incident_number])
+def _hear_again(repeats: Sequence[_Reading], times: Times) -> None:
+    """Write down that they were heard, and nothing else."""
+    heard = {
+        instance.id: (instance, reading.group.id)
+        for reading in repeats
+        for instance in reading.plan.known.values()
+        if instance.id is not None
+    }
+    if upsert.touch(heard, seen_at=times.seen_at) != len(heard):
+        raise Overtaken
 
 
-def _strands(integration: Integration, group: groups.Locked, plan: Plan, times: Times) -> homes.Strands:
+def _strands(sent: Sent, group: groups.Locked, plan: Plan, times: Times) -> homes.Strands:
     """What the alerts are correlated by, all of it locked; and where each of them goes. Signs of life are noted."""
-    if not integration.table and not any(alert.name == routes.WATCHDOG for alert in plan.sent.values()):
+    if sent.is_plain:
         return homes.Strands(group, {}, dict.fromkeys(plan.verdicts, routing.DEFAULT))
-    sent = _last_words(plan)
-    destinations = {identity: routing.destination(integration.table, sent[identity]) for identity in plan.verdicts}
+    integration = sent.integration
+    said = _last_words(plan)
+    destinations = {identity: routing.destination(integration.table, said[identity]) for identity in plan.verdicts}
     keys = {goes.key for goes in destinations.values() if goes.key}
     others = groups.lock_more(integration, keys, seen_at=times.seen_at)
     beats = [
-        (identity, sent[identity], goes.decision.said.get("heartbeat_interval"))
+        (identity, said[identity], goes.decision.said.get("heartbeat_interval"))
         for identity, goes in destinations.items()
-        if goes.does == "heartbeat" and sent[identity].status == "firing"
+        if goes.does == "heartbeat" and said[identity].status == "firing"
     ]
     if beats:
         heartbeats.heard(integration, beats, at=times.seen_at)
     return homes.Strands(group, others, destinations)
 
 
-def _lock_incidents(plan: Plan, strands: homes.Strands, further: Collection[int]) -> dict[int, Incident]:
-    """Every incident that this delivery may touch, locked by id. A merged one brings the one that it went into: where
-    that is not among them, all begins anew, as it may come before those that are locked."""
-    wanted = plan.incidents | set(further)
-    wanted |= {each.incident_id for each in (strands.group, *strands.others.values()) if each.incident_id}
+def _lock_incidents(readings: Sequence[_Reading], further: Collection[int]) -> dict[int, Incident]:
+    """Every incident that these may touch, locked by id. A merged one brings the one that it went into: where that is
+    not among them, all begins anew, as it may come before those that are locked."""
+    wanted = set(further)
+    for reading in readings:
+        strands = reading.strands
+        wanted |= reading.plan.incidents
+        wanted |= {each.incident_id for each in (strands.group, *strands.others.values()) if each.incident_id}
     found = timeline.lock(wanted)
     if missing := {i.merged_into_id for i in found.values() if i.merged_into_id} - set(found):
-        raise _Overtaken(missing)
+        raise Overtaken(missing)
     return found
 
 
-def _write_alerts(
-    integration: Integration, group: groups.Locked, plan: Plan, seen_at: datetime
-) -> dict[Key, upsert.Written]:
-    """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plan."""
-    if plan.overtaken or len(plan.sent) > len(plan.verdicts):  # what ends an instance is written before what begins one
-        upsert.hold({instance.id for instance in plan.known.values() if instance.id} | set(plan.overtaken))
-    if plan.overtaken and upsert.close(plan.overtaken) != len(plan.overtaken):
-        raise _Overtaken
-    rows = []
+def _write_alerts(readings: Sequence[_Reading], seen_at: datetime) -> dict[upsert.RowKey, upsert.Written]:
+    """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plans."""
+    overtaken = [pk for reading in readings for pk in reading.plan.overtaken]
+    if overtaken or any(len(each.plan.sent) > len(each.plan.verdicts) for each in readings):
+        # What ends an instance is written before what begins one.
+        known = (instance.id for reading in readings for instance in reading.plan.known.values())
+        upsert.hold({pk for pk in known if pk} | set(overtaken))
+    if overtaken and upsert.close(overtaken) != len(overtaken):
+        raise Overtaken
+    planned = [(row, reading.plan) for reading in readings for row in _rows(reading)]
+    planned.sort(key=lambda each: (each[0].integration_id, each[0].fingerprint, each[0].labels_hash))
+    written = upsert.write([row for row, _ in planned], seen_at=seen_at)
+    for row, plan in planned:
+        if written.get(row.key) != _foreseen(plan, row):
+            raise Overtaken
+    return written
+
+
+def _rows(reading: _Reading) -> Iterable[upsert.Row]:
+    """Those of one identity as they are to be written: what is resolved goes before what fires, as only one instance of
+    a fingerprint may be open at any time."""
+    plan = reading.plan
     for identity, verdict in plan.verdicts.items():
         home = plan.home.get(identity)
-        # What is resolved goes before what fires, as only one instance of a fingerprint may be open at any time.
         for instance in sorted(verdict.delivered, key=lambda i: (i.is_firing, i.starts_at)):
             promoted = verdict.promoted and instance.is_firing and instance.id is not None
             if promoted and identity not in plan.moving:
                 home = None  # it is in its incident already, or in one that is merged into it
-            row = _row(identity, instance, plan.sent[(*identity, instance.starts_at)], home, promoted=promoted)
+            row = _row(reading, identity, instance, home, promoted=promoted)
             row.waits_for, row.routed = plan.waits_for.get(identity), plan.told.get(identity)
-            rows.append(row)
-    written = upsert.write(integration.pk, group.id, rows, seen_at=seen_at)
-    for row in rows:
-        if written.get(row.key) != _foreseen(plan, row):
-            raise _Overtaken
-    return written
+            yield row
 
 
 def _foreseen(plan: Plan, row: upsert.Row) -> upsert.Written | None:
     """What becomes of the row if nobody else has written it since it was read."""
-    known = plan.known.get(row.key)
+    known = plan.known.get((row.fingerprint, row.labels_hash, row.starts_at))
     if known is None:
         return None
     was = Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
@@ -307,37 +390,58 @@ def _lend(group: groups.Locked, incidents: dict[int, Incident], seen_at: datetim
         new.update(merged_from=incident)
 
 
-def _tell(plan: Plan, actor: Actor, times: Times) -> list[int]:
-    """One entry for each incident and kind of transition; the numbers of the incidents that were touched. That nothing
-    fires any more is only known when it is written down."""
+def _tell(readings: Sequence[_Reading], times: Times) -> None:
+    """One entry for each notification, incident and kind of transition. That nothing fires any more is only known when
+    all is written down."""
+    drafts: list[tuple[Incident, timeline.Draft]] = []
+    ended: dict[int, list[rules.Instance]] = defaultdict(list)
+    last_told: dict[int, tuple[Incident, Actor]] = {}
+    for each in readings:
+        fired, resolved = _by_incident(each.plan)
+        for home, alerts in fired:
+            drafts.append(
+                (home, timeline.Draft(Entry.Kind.ALERTS_FIRED, each.actor, times.at, data=homes.listed(alerts)))
+            )
+        for home, instances, alerts in resolved:
+            told = homes.listed(alerts)
+            drafts.append((home, timeline.Draft(Entry.Kind.ALERTS_RESOLVED, each.actor, times.at, data=told)))
+            ended[home.pk] += instances
+            last_told[home.pk] = home, each.actor
+    still_firing = _still_firing(ended) if ended else {}
+    for pk in sorted(ended):
+        home, actor = last_told[pk]
+        if not still_firing.get(pk):
+            drafts.append((home, timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now)))
+        elif _is_enough(home, ended[pk]):
+            policy = {"policy": home.resolves}
+            drafts.append((home, timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now, data=policy)))
+    timeline.extend(drafts, now=times.now)
+    for each in readings:
+        _link_slos(each.plan, each.actor, times.now)
+
+
+def _by_incident(
+    plan: Plan,
+) -> tuple[
+    list[tuple[Incident, list[payload.Alert]]], list[tuple[Incident, list[rules.Instance], list[payload.Alert]]]
+]:
+    """What fired, but for what opened an incident and is told with that; and what ended, with its last words."""
     fired: dict[int, list[payload.Alert]] = defaultdict(list)
     ended: dict[int, list[rules.Instance]] = defaultdict(list)
     names: dict[int, list[payload.Alert]] = defaultdict(list)
-    by_id = {incident.id: incident for incident in plan.home.values()}
+    by_id = {incident.pk: incident for incident in plan.home.values()}
     last_words = _last_words(plan) if plan.ended else {}
     for identity, alert in plan.fired:
         if (home := plan.home.get(identity)) is not None and home not in plan.opened:
-            fired[home.id].append(alert)
+            fired[home.pk].append(alert)
     for identity, instance in plan.ended:
-        if (home_of := plan.home.get(identity)) is not None:
-            ended[home_of.pk].append(instance)
-            names[home_of.pk].append(last_words[identity])
-    drafts = [
-        (by_id[pk], timeline.Draft(Entry.Kind.ALERTS_FIRED, actor, times.at, data=homes.listed(alerts)))
-        for pk, alerts in sorted(fired.items())
-    ]
-    still_firing = _still_firing(ended) if ended else {}
-    for pk in sorted(ended):
-        resolved = timeline.Draft(Entry.Kind.ALERTS_RESOLVED, actor, times.at, data=homes.listed(names[pk]))
-        drafts.append((by_id[pk], resolved))
-        if not still_firing.get(pk):
-            drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now)))
-        elif _is_enough(by_id[pk], ended[pk]):
-            told = {"policy": by_id[pk].resolves}
-            drafts.append((by_id[pk], timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now, data=told)))
-    timeline.extend(drafts, now=times.now)
-    _link_slos(plan, actor, times.now)
-    return sorted({incident.number for incident in plan.home.values()})
+        if (home := plan.home.get(identity)) is not None:
+            ended[home.pk].append(instance)
+            names[home.pk].append(last_words[identity])
+    return (
+        [(by_id[pk], alerts) for pk, alerts in sorted(fired.items())],
+        [(by_id[pk], instances, names[pk]) for pk, instances in sorted(ended.items())],
+    )
 
 
 def _is_enough(incident: Incident, ended: Sequence[rules.Instance]) -> bool:
@@ -375,25 +479,28 @@ def _follow(strands: homes.Strands, plan: Plan) -> None:
             groups.follow(strand, found[0].pk)
 
 
-def _open_of_group(integration: Integration, notification: Notification) -> set[int]:
+def _open_of_group(sent: Sent) -> set[int]:
     """The open incidents with the group's own correlation key, and with those that routes give its alerts."""
+    integration, notification = sent
     keys = {routing.destination(integration.table, alert).key for alert in notification.alerts} - {""}
     wanted = [groups.correlation_key(integration, notification), *groups.correlation_keys(integration, keys)]
     return set(Incident.objects.open().filter(correlation_key__in=wanted).values_list("pk", flat=True))
 
 
-def _counts(plan: Plan, notification: Notification, written: dict[Key, upsert.Written]) -> dict[str, int]:
+def _counts(reading: _Reading, written: Mapping[upsert.RowKey, upsert.Written]) -> dict[str, int]:
     """How many alerts of the delivery fired, resolved, changed in what they say, or brought nothing new."""
+    plan, notification = reading.plan, reading.sent.notification
     counts = _none_of(notification)
     fired = {(*identity, alert.starts_at) for identity, alert in plan.fired}
     for identity, verdict in plan.verdicts.items():
         for instance in verdict.delivered:
             key = (*identity, instance.starts_at)
+            before = written.get((reading.sent.integration.pk, *key))
             if key in fired:
                 counts["opened"] += 1
-            elif not instance.is_firing and (key not in written or written[key].was == Alert.Status.FIRING):
+            elif not instance.is_firing and (before is None or before.was == Alert.Status.FIRING):
                 counts["resolved"] += 1
-            elif key not in written or instance.content_hash != plan.sent[key].content_hash:
+            elif before is None or instance.content_hash != plan.sent[key].content_hash:
                 counts["changed"] += 1
             else:
                 counts["unchanged"] += 1
@@ -421,9 +528,12 @@ def _last_words(plan: Plan) -> dict[Identity, payload.Alert]:
 
 
 def _row(
-    identity: Identity, instance: rules.Instance, alert: payload.Alert, home: Incident | None, *, promoted: bool
+    reading: _Reading, identity: Identity, instance: rules.Instance, home: Incident | None, *, promoted: bool
 ) -> upsert.Row:
+    alert = reading.plan.sent[(*identity, instance.starts_at)]
     return upsert.Row(
+        reading.sent.integration.pk,
+        reading.group.id,
         *identity,
         starts_at=instance.starts_at,
         ends_at=instance.ends_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -27,6 +27,15 @@ class Times:
     def of_receipt(cls, received_at: datetime, now: datetime) -> Times:
         at = min(received_at, now)  # whose clock is ahead has received nothing in our future
         return cls(at, now, at)
+
+
+class Overtaken(Exception):
+    """Something else changed what was planned upon, or lies in the way. `incidents` are to be locked too, the next
+    time."""
+
+    def __init__(self, incidents: Iterable[int] = ()) -> None:
+        super().__init__()
+        self.incidents = set(incidents)
 
 
 class Judge(Protocol):

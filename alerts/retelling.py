@@ -35,11 +35,11 @@ def retell(group: Group, which: QuerySet[Alert], sent: Callable[[Alert], Sent], 
             if not still:
                 return False
             times = plans.Times(at=now, now=now, seen_at=min(alert.last_seen_at for alert in still))
-            ingest.take_in(group.integration, _notification(group, still, sent), further, times, judge)
+            ingest.take_in([ingest.Sent(group.integration, _notification(group, still, sent))], further, times, judge)
             return True
 
     try:
-        return ingest.settle(group.integration, _notification(group, first, sent), write)
+        return ingest.settle([ingest.Sent(group.integration, _notification(group, first, sent))], write)
     except ingest.Contended:
         logger.warning("The alerts of group %d are looked at again in the next run: others win every race.", group.pk)
         return False

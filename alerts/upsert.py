@@ -4,7 +4,7 @@ one order. Measured as fast as COPY, and it carries ON CONFLICT ... RETURNING.""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +17,8 @@ from common import statements
 PROMOTE = "promote"  # given as `was`: a resolved row may become firing again
 
 Identity = tuple[str, str]  # fingerprint and hash of the labels
-Key = tuple[str, str, datetime]  # of one instance: its identity and its start
+Key = tuple[str, str, datetime]  # of one instance of an integration: its identity and its start
+RowKey = tuple[int, str, str, datetime]  # of one instance
 
 # The instances that can matter: those open, those that start or end after the earliest start now delivered.
 _READ = (
@@ -28,16 +29,18 @@ _MATTERS = "(status = 'firing' OR starts_at >= %s OR ends_at > %s)"
 # For each fingerprint by itself (OFFSET keeps it so): a planner that knows nothing yet of a young table would go
 # through all alerts of the integration.
 _KNOWN = f"""
-SELECT found.* FROM (SELECT %s::bigint AS i, value AS f FROM jsonb_array_elements_text(%s::jsonb)) AS sent,
+SELECT sent.i, found.* FROM jsonb_to_recordset(%s::jsonb) AS sent(i bigint, f text),
   LATERAL (
     SELECT {_READ} FROM alerts_alert
     WHERE integration_id = sent.i AND fingerprint = sent.f AND {_MATTERS} OFFSET 0
   ) AS found"""
 _KNOWN_ON_SQLITE = f"""
-SELECT {_READ} FROM alerts_alert
-WHERE integration_id = %s AND fingerprint IN (SELECT value FROM json_each(%s)) AND {_MATTERS}"""
+SELECT integration_id, {_READ}
+FROM (SELECT json_extract(value, '$.i') AS i, json_extract(value, '$.f') AS f FROM json_each(%s)) AS sent
+CROSS JOIN alerts_alert WHERE integration_id = sent.i AND fingerprint = sent.f AND {_MATTERS}"""
 
-_HOLD = "SELECT id FROM alerts_alert WHERE id {among} ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE"
+_ORDER = "integration_id, fingerprint, labels_hash, starts_at"
+_HOLD = f"SELECT id FROM alerts_alert WHERE id {{among}} ORDER BY {_ORDER} FOR NO KEY UPDATE"
 
 _CLOSE = """
 UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}, stale_since = NULL
@@ -73,22 +76,22 @@ ON CONFLICT (integration_id, fingerprint, labels_hash, starts_at) DO UPDATE SET
   waits_for = CASE WHEN COALESCE(alerts_alert.incident_id, excluded.incident_id) IS NULL THEN excluded.waits_for END,
   routed = COALESCE(excluded.routed, alerts_alert.routed),
   {_NEWEST}
-RETURNING fingerprint, labels_hash, starts_at, was, status"""
+RETURNING integration_id, fingerprint, labels_hash, starts_at, was, status"""
 
 _POSTGRESQL = f"""
 WITH written AS (INSERT INTO alerts_alert ({_COLUMNS})
-SELECT %s, f, h, s, e, st, w, su, p, n, l, a, u, c, %s, i, %s, %s, wf, r FROM jsonb_to_recordset(%s::jsonb)
-  AS t(o int, f text, h text, s timestamptz, e timestamptz, st text, w text, su bool, p timestamptz, n text, l jsonb,
-       a jsonb, u text, c text, i bigint, wf text, r jsonb) ORDER BY o
+SELECT k, f, h, s, e, st, w, su, p, n, l, a, u, c, g, i, %s, %s, wf, r FROM jsonb_to_recordset(%s::jsonb)
+  AS t(o int, k bigint, g bigint, f text, h text, s timestamptz, e timestamptz, st text, w text, su bool,
+       p timestamptz, n text, l jsonb, a jsonb, u text, c text, i bigint, wf text, r jsonb) ORDER BY o
 {_ON_CONFLICT}
 )
 SELECT * FROM written WHERE was <> ''"""  # what was not there is as it was sent
 
-_MEMBERS = ("f", "h", "s", "e", "st", "w", "su", "p", "n", "l", "a", "u", "c")
+_MEMBERS = ("k", "f", "h", "s", "e", "st", "w", "su", "p", "n", "l", "a", "u", "c", "g", "i")
 _SQLITE = f"""
 INSERT INTO alerts_alert ({_COLUMNS})
-SELECT %s, {", ".join(f"json_extract(j.value, '$.{member}')" for member in _MEMBERS)}, %s,
-       json_extract(j.value, '$.i'), %s, %s, json_extract(j.value, '$.wf'), json_extract(j.value, '$.r')
+SELECT {", ".join(f"json_extract(j.value, '$.{member}')" for member in _MEMBERS)}, %s, %s,
+       json_extract(j.value, '$.wf'), json_extract(j.value, '$.r')
 FROM json_each(%s) AS j WHERE true ORDER BY j.key
 {_ON_CONFLICT}"""
 
@@ -97,12 +100,14 @@ _TOUCH = f"""
 WITH same AS (
   SELECT id AS held FROM alerts_alert WHERE id {statements.AMONG_IDS}
   AND %s::jsonb ->> id::text = status || ' ' || content_hash
-  ORDER BY fingerprint, labels_hash, starts_at FOR NO KEY UPDATE
+  ORDER BY {_ORDER} FOR NO KEY UPDATE
 )
-UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = greatest(last_seen_at, %s), stale_since = NULL
+UPDATE alerts_alert SET was = status, group_id = (%s::jsonb ->> id::text)::bigint,
+       last_seen_at = greatest(last_seen_at, %s), stale_since = NULL
 FROM same WHERE id = held"""
 _TOUCH_ON_SQLITE = """
-UPDATE alerts_alert SET was = status, group_id = %s, last_seen_at = max(last_seen_at, %s), stale_since = NULL
+UPDATE alerts_alert SET was = status, group_id = json_extract(%s, '$.' || id), last_seen_at = max(last_seen_at, %s),
+       stale_since = NULL
 WHERE id IN (SELECT value FROM json_each(%s)) AND json_extract(%s, '$.' || id) = status || ' ' || content_hash"""
 
 
@@ -110,6 +115,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     """One instance to write. `status` as it shall be, `was` empty or PROMOTE. The names within the statement are short,
     as each is sent with every row."""
 
+    integration_id: int = msgspec.field(name="k")
+    group_id: int = msgspec.field(name="g")
     fingerprint: str = msgspec.field(name="f")
     labels_hash: str = msgspec.field(name="h")
     starts_at: datetime = msgspec.field(name="s")
@@ -130,8 +137,8 @@ class Row(msgspec.Struct, omit_defaults=True):
     routed: dict[str, Any] | None = msgspec.field(name="r", default=None)
 
     @property
-    def key(self) -> Key:
-        return self.fingerprint, self.labels_hash, self.starts_at
+    def key(self) -> RowKey:
+        return self.integration_id, self.fingerprint, self.labels_hash, self.starts_at
 
 
 class Written(NamedTuple):
@@ -142,20 +149,21 @@ class Written(NamedTuple):
 
 
 def known(
-    integration_id: int, alerts: Sequence[payload.Alert], *, is_late: bool
-) -> dict[Identity, list[rules.Instance]]:
-    """What is known of the fingerprints of these alerts, as far as it can matter. What is taken in late may be older
-    than that: then the instances say since when."""
-    found: dict[Identity, list[rules.Instance]] = defaultdict(list)
-    if not alerts:
+    sent: Sequence[tuple[int, Sequence[payload.Alert]]], *, is_late: bool
+) -> dict[int, dict[Identity, list[rules.Instance]]]:
+    """What is known of the fingerprints of these alerts, as far as it can matter: by integration, as they are given.
+    What is taken in late may be older than that: then the instances say since when."""
+    found: dict[int, dict[Identity, list[rules.Instance]]] = defaultdict(lambda: defaultdict(list))
+    which = {(integration_id, alert.fingerprint) for integration_id, alerts in sent for alert in alerts}
+    if not which:
         return found
-    earliest = statements.moment(min(alert.starts_at for alert in alerts))
-    fingerprints = statements.document(list({alert.fingerprint for alert in alerts}))
+    earliest = statements.moment(min(alert.starts_at for _, alerts in sent for alert in alerts))
+    document = statements.document([{"i": integration_id, "f": fingerprint} for integration_id, fingerprint in which])
     sql = _KNOWN if statements.is_postgresql() else _KNOWN_ON_SQLITE
-    rows = statements.run(sql, [integration_id, fingerprints, earliest, earliest])
-    for fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, *rest in rows:
+    rows = statements.run(sql, [document, earliest, earliest])
+    for integration_id, fingerprint, labels_hash, starts_at, ends_at, status, superseded, provisional, *rest in rows:
         pk, incident_id, content_hash, seen_at = rest
-        found[fingerprint, labels_hash].append(
+        found[integration_id][fingerprint, labels_hash].append(
             rules.Instance(
                 starts_at=cast(datetime, statements.read(starts_at)),
                 ends_at=statements.read(ends_at),
@@ -187,7 +195,7 @@ def close(overtaken: Collection[int]) -> int:
     )
 
 
-def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: datetime) -> dict[Key, Written]:
+def write(rows: Sequence[Row], *, seen_at: datetime) -> dict[RowKey, Written]:
     """Insert or update all rows in one statement, in the order given; what became of those that were there, by their
     keys. The others are as they were given.
 
@@ -203,21 +211,23 @@ def write(integration_id: int, group_id: int, rows: Sequence[Row], *, seen_at: d
         sql, document = _SQLITE, statements.document([_as_sqlite_reads_it(row) for row in rows])
     seen = statements.moment(seen_at)
     return {
-        (fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status)
-        for fingerprint, labels_hash, starts_at, was, status in statements.run(
-            sql, [integration_id, group_id, seen, seen, document]
+        (integration_id, fingerprint, labels_hash, cast(datetime, statements.read(starts_at))): Written(was, status)
+        for integration_id, fingerprint, labels_hash, starts_at, was, status in statements.run(
+            sql, [seen, seen, document]
         )
         if was
     }
 
 
-def touch(instances: Collection[rules.Instance], group_id: int, *, seen_at: datetime) -> int:
-    """These were delivered again, as they are known; how many of them still are so."""
+def touch(heard: Mapping[int, tuple[rules.Instance, int]], *, seen_at: datetime) -> int:
+    """These were delivered again, as they are known: by their ids, each with the group that it came in. How many of
+    them still are so."""
     which = [
-        statements.document([i.id for i in instances if i.id is not None]),
-        statements.document({str(i.id): f"{i.status} {i.content_hash}" for i in instances}),
+        statements.document(list(heard)),
+        statements.document({str(pk): f"{each.status} {each.content_hash}" for pk, (each, _) in heard.items()}),
     ]
-    how = [group_id, statements.moment(seen_at)]
+    groups = statements.document({str(pk): group_id for pk, (_, group_id) in heard.items()})
+    how = [groups, statements.moment(seen_at)]
     if statements.is_postgresql():
         return statements.count(_TOUCH, [*which, *how])
     return statements.count(_TOUCH_ON_SQLITE, [*how, *which])

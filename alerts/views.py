@@ -6,19 +6,16 @@ import logging
 
 import orjson
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from alerts import ingest, integrations
+from alerts import group_commit, ingest, integrations
 from common import metrics, problems
 from common.errors import DomainError
 
 log = logging.getLogger(__name__)
-
-# A connection keeps what it sent last: above so many bytes it is given up, or every thread would hold its largest body.
-_LARGE = 1024 * 1024
 
 _FAULTS = {
     "too_large": (413, "The body is larger than 32 MiB."),
@@ -54,11 +51,7 @@ def _answer(request: HttpRequest, counted: metrics.Delivery) -> HttpResponse:
             size = int(request.META.get("burnline.body_declared") or len(body))
             ingest.refuse(integration, None, size=min(size, 2**31 - 1), status=status, reason=reason, now=now)
             return problems.response(status, fault, reason)
-        try:
-            receipt = ingest.receive(integration, body, now=now)
-        finally:
-            if len(body) > _LARGE:
-                connection.close_at = 0  # Django closes it when this request ends
+        receipt = group_commit.receive(integration, body, now=now)
     except DomainError as exc:
         return _later(exc.message) if exc.status == 503 else problems.response(exc.status, exc.code, exc.message)
     except (DatabaseError, InterfaceError):

@@ -17,12 +17,14 @@ Fault = Literal["too_large", "too_slow", "no_room"]
 
 @dataclass(frozen=True)
 class Bound:
-    """What bodies under one path may take; `view_refuses` where the view itself must hear of those that took more."""
+    """What bodies under one path may take; `view_refuses` where the view itself must hear of those that took more.
+    Requests of it have so many `threads` of their own, or share those that pages have."""
 
     prefix: str
     size: int
     seconds: float
     view_refuses: bool = False
+    threads: int = 0
 
 
 class BodyRefused(Exception):

@@ -5,6 +5,8 @@ in memory is sent: neither slow senders nor slow readers of pages hold one. The 
 turns by `turns.py`: each token of an integration has a lane of its own, and all pages share one.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextvars
 import itertools
@@ -26,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 # The first whose prefix fits rules. The webhooks' view refuses by itself: it knows whose refusal to count.
 BOUNDS = (
-    Bound("/webhooks/", size=32 * MIB, seconds=10, view_refuses=True),
+    # Its threads wait for a commit that they share, and hold no connection while they do.
+    Bound("/webhooks/", size=32 * MIB, seconds=10, view_refuses=True, threads=16),
     Bound("", size=4 * MIB, seconds=30),
 )
 WAITING = 256  # requests of one lane, which are answered within a second or two
@@ -44,6 +47,14 @@ class ReaderLeft(Exception):
 
 class ReaderTooSlow(Exception):
     """The client did not take a chunk of its answer in time."""
+
+
+class _Room:
+    """Threads, and who is next to have one."""
+
+    def __init__(self, threads: int, waiting: int, name: str) -> None:
+        self.turns = Turns(threads, waiting=waiting)
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
 
 class Bridge:
@@ -69,8 +80,8 @@ class Bridge:
         self._bounds = bounds
         self._patience = patience
         self._bodies = Bodies(ceiling)
-        self._turns = Turns(threads, waiting=waiting)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="bridge")
+        self._pages = _Room(threads, waiting, "bridge")
+        self._rooms = {each: _Room(each.threads, waiting, "door") for each in bounds if each.threads}
         self._running: set[Future[messages.Answer | None]] = set()
 
     async def __call__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -87,7 +98,7 @@ class Bridge:
             declared, asks_first = messages.declared_length(headers), b"expect" in names
             async with self._bodies.read(receive, declared=declared, bound=bound, asks_first=asks_first) as body:
                 environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(body.getbuffer()))}
-                await self._in_turn(_lane(bound, environ), environ, receive, send)
+                await self._in_turn(bound, environ, receive, send)
                 return
         except SenderLeft:
             return
@@ -97,7 +108,7 @@ class Bridge:
         if bound.view_refuses and fault != "no_room":
             environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0", "burnline.body_fault": fault}
             environ["burnline.body_declared"] = messages.declared_length(headers) or 0
-            await self._in_turn(_lane(bound, environ), environ, receive, send)
+            await self._in_turn(bound, environ, receive, send)
         else:
             metrics.refused(fault)
             await messages.send_whole(messages.refusal(fault), send)
@@ -109,17 +120,19 @@ class Bridge:
 
     async def drain(self, seconds: float) -> None:
         """Take no more requests, and give those that run this long to end."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for room in (self._pages, *self._rooms.values()):
+            room.pool.shutdown(wait=False, cancel_futures=True)
         calls = [asyncio.wrap_future(call) for call in list(self._running)]
         if calls:
             await asyncio.wait(calls, timeout=seconds)
 
     async def _in_turn(
-        self, lane: bytes, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
+        self, bound: Bound, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
+        room = self._rooms.get(bound, self._pages)
         try:
-            async with self._turns.of(lane):
-                answer = await self._answered(environ, receive, send)
+            async with room.turns.of(_lane(bound, environ)):
+                answer = await self._answered(room, environ, receive, send)
         except Crowded:
             metrics.refused("crowded")
             answer = messages.refusal("no_room")
@@ -127,12 +140,12 @@ class Bridge:
             await messages.send_whole(answer, send)
 
     async def _answered(
-        self, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
+        self, room: _Room, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> messages.Answer | None:
         """Its answer, to be sent; None where it went out, or nobody hears it any more."""
         outlet = Outlet(receive, send, self._patience)
         # A context of its own, so that nothing that a request sets is met by the next one in the same thread.
-        call = self._pool.submit(contextvars.copy_context().run, _run, self._application, environ, outlet)
+        call = room.pool.submit(contextvars.copy_context().run, _run, self._application, environ, outlet)
         self._running.add(call)
         call.add_done_callback(self._running.discard)
         try:

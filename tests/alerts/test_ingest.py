@@ -361,7 +361,8 @@ def overtaken(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         def known(*args: Any, **kwargs: Any) -> Any:
             return seen.pop() if seen else read(*args, **kwargs)
 
-        seen.append(read(Integration.objects.get().pk, payload.parse(make.alertmanager_body()).alerts, is_late=False))
+        alerts = payload.parse(make.alertmanager_body()).alerts
+        seen.append(read([(Integration.objects.get().pk, alerts)], is_late=False))
         monkeypatch.setattr(upsert, "known", known)
 
     return read_now

@@ -175,7 +175,7 @@ def other() -> Iterator[ThreadPoolExecutor]:
 def comes_again(source: Integration, body: bytes, has_kept: threading.Event, go_on: threading.Event) -> None:
     """A delivery of these bytes that is slow to commit."""
     with transaction.atomic():
-        deliveries.record(source, body, outcome=Delivery.Outcome.TAKEN, status=200, now=day(60))
+        deliveries.record([deliveries.Record(source, body, Delivery.Outcome.TAKEN, 200)], now=day(60))
         has_kept.set()
         assert go_on.wait(10)
 
