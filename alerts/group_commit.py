@@ -7,10 +7,12 @@ is kept, and each is taken in by itself, so that none suffers from another.
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
@@ -20,19 +22,30 @@ from alerts import ingest
 from alerts.ingest import Parcel, Receipt
 from alerts.models import Integration
 from common import statements
+from common.errors import DomainError
 
 MOST = 64  # deliveries of one commit
 # A connection keeps what it sent last: above so many bytes it is given up, or every writer would hold its largest.
 LARGE = 1024 * 1024
 
 
+class Crowded(DomainError):
+    """So many deliveries of one integration wait already that one more would wait too long."""
+
+    code = "crowded"
+    status = 503
+    title = "Try again"
+
+
 class _Waiting:
     """A delivery on its way, and the alerts that it speaks of."""
 
-    def __init__(self, parcel: Parcel) -> None:
+    def __init__(self, parcel: Parcel, receipt: Future[Receipt] | asyncio.Future[Receipt]) -> None:
         self.parcel = parcel
-        self.receipt: Future[Receipt] = Future()
+        self.receipt = receipt
+        self.outcome: Receipt | BaseException | None = None
         integration, notification = parcel.sent
+        self.lane = integration.pk
         self.is_plain = parcel.sent.is_plain
         self.alerts = {(integration.pk, alert.fingerprint) for alert in notification.alerts}
         for alert in notification.alerts:
@@ -40,39 +53,53 @@ class _Waiting:
 
 
 class GroupCommit:
-    """Takes deliveries in, in so many threads of its own, each with a connection of its own."""
+    """Takes deliveries in, in so many threads of its own, each with a connection of its own. An integration has a lane,
+    and lanes take turns: one that sends without end holds up no other. A lane takes `most_waiting` and no more."""
 
-    def __init__(self, writers: int) -> None:
+    def __init__(self, writers: int, most_waiting: int = 256) -> None:
         self._writers = writers
+        self._most_waiting = most_waiting
         self._threads: list[threading.Thread] = []
-        self._waiting: deque[_Waiting] = deque()
+        self._lanes: OrderedDict[int, deque[_Waiting]] = OrderedDict()  # the next one first; none is empty
         self._changed = threading.Condition()
         self._has_ended = False
 
     def take_in(self, parcel: Parcel) -> Receipt:
-        """Returns after the commit. Raises what `ingest.receive_all` does."""
-        waiting = _Waiting(parcel)
+        """Returns after the commit. Raises what `ingest.receive_all` does, and Crowded."""
+        receipt: Future[Receipt] = Future()
+        self._submit(_Waiting(parcel, receipt))
+        return receipt.result()
+
+    async def take(self, parcel: Parcel) -> Receipt:
+        """The same on an event loop."""
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._submit(_Waiting(parcel, receipt))
+        return await receipt
+
+    def _submit(self, waiting: _Waiting) -> None:
         with self._changed:
-            self._waiting.append(waiting)
+            lane = self._lanes.setdefault(waiting.lane, deque())
+            if len(lane) >= self._most_waiting:
+                raise Crowded("Too much is arriving at once. Nothing was changed: send again.")
+            lane.append(waiting)
             self._changed.notify()
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            while len(self._threads) < self._writers:
+            if len(self._threads) < self._writers:
                 thread = threading.Thread(target=self._write_on, name="group-commit", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        return waiting.receipt.result()
 
     @property
     def waiting(self) -> int:
         """How many have not been begun yet."""
-        return len(self._waiting)
+        return sum(map(len, self._lanes.values()))
 
     def end(self) -> None:
         """Take no more in, and return once all that was begun is done."""
         with self._changed:
             self._has_ended = True
             self._changed.notify_all()
-        for thread in self._threads:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join()
 
     def _write_on(self) -> None:
@@ -81,37 +108,43 @@ class GroupCommit:
                 try:
                     _write(batch)
                 except BaseException as exc:
-                    _end(batch, exc)
+                    _fail(batch, exc)
                     raise
                 finally:
+                    _tell(batch)
                     _look_after_connection(batch)
         finally:
+            with self._changed:
+                self._threads.remove(threading.current_thread())
             connection.close()
 
     def _next(self) -> list[_Waiting]:
-        """The longest waiting one, and all that may go with it. Of two that speak of the same alert, the second goes
-        later. Empty at the end."""
+        """The next one of the next lane, and all that may go with it, one of each lane after another. Of two that speak
+        of the same alert, the second goes later. Empty at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._has_ended)
-            if not self._waiting:
-                return []
-            first = self._waiting.popleft()
-            batch, alerts = [first], set(first.alerts)
-            if not first.is_plain:
-                return batch
-            later: deque[_Waiting] = deque()
-            size = len(first.alerts)
-            while self._waiting and len(batch) < MOST:
-                each = self._waiting.popleft()
-                fits = size + len(each.alerts) <= ingest.AT_ONCE
-                if each.is_plain and fits and alerts.isdisjoint(each.alerts):
-                    batch.append(each)
-                    size += len(each.alerts)
-                else:
-                    later.append(each)
+            self._changed.wait_for(lambda: self._lanes or self._has_ended)
+            batch: list[_Waiting] = []
+            alerts: set[tuple[int, str]] = set()
+            size = 0
+            later: dict[int, list[_Waiting]] = {}
+            while self._lanes and len(batch) < MOST and size < ingest.AT_ONCE:
+                key, lane = self._lanes.popitem(last=False)
+                each = lane.popleft()
+                if lane:
+                    self._lanes[key] = lane  # behind the others
+                fits = each.is_plain and size + len(each.alerts) <= ingest.AT_ONCE and alerts.isdisjoint(each.alerts)
                 alerts |= each.alerts
-            self._waiting.extendleft(reversed(later))
-            if self._waiting:
+                if batch and not fits:
+                    later.setdefault(key, []).append(each)
+                    continue
+                batch.append(each)
+                size += len(each.alerts)
+                if not each.is_plain:
+                    break
+            for key, left in reversed(later.items()):
+                self._lanes.setdefault(key, deque()).extendleft(reversed(left))
+                self._lanes.move_to_end(key, last=False)
+            if self._lanes:
                 self._changed.notify()
             return batch
 
@@ -124,6 +157,12 @@ def begin() -> None:
     prepares its statements while the other waits for the database."""
     global _shared
     _shared = GroupCommit(2 if statements.is_postgresql() else 1)
+
+
+async def take(parcel: Parcel) -> Receipt:
+    """As `GroupCommit.take`, in a process that has begun to share commits."""
+    assert _shared is not None, "who answers on an event loop has begun to"
+    return await _shared.take(parcel)
 
 
 def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
@@ -150,30 +189,54 @@ def _write(batch: Sequence[_Waiting]) -> None:
         if len(batch) > 1:
             _write_each(batch)
         else:
-            _end(batch, exc)
+            _fail(batch, exc)
         return
     for each, receipt in zip(batch, receipts, strict=True):
-        each.receipt.set_result(receipt)
+        each.outcome = receipt
 
 
 def _write_each(batch: Sequence[_Waiting]) -> None:
     """Each by itself; where the database is gone, it is not asked again for every one."""
     for n, each in enumerate(batch):
         try:
-            [receipt] = ingest.receive_all([each.parcel], now=timezone.now())
+            [each.outcome] = ingest.receive_all([each.parcel], now=timezone.now())
         except (OperationalError, InterfaceError) as exc:
-            _end(batch[n:], exc)
+            _fail(batch[n:], exc)
             return
         except Exception as exc:
-            _end([each], exc)
-        else:
-            each.receipt.set_result(receipt)
+            _fail([each], exc)
 
 
-def _end(batch: Sequence[_Waiting], exc: BaseException) -> None:
+def _fail(batch: Sequence[_Waiting], exc: BaseException) -> None:
     for each in batch:
-        if not each.receipt.done():
-            each.receipt.set_exception(exc)
+        each.outcome = each.outcome or exc
+
+
+def _tell(batch: Sequence[_Waiting]) -> None:
+    """Wake who waits; an event loop once for all that wait on it."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+    for each in batch:
+        if isinstance(each.receipt, asyncio.Future):
+            by_loop.setdefault(each.receipt.get_loop(), []).append(each)
+        else:
+            _settle(each)
+    for loop, waiting in by_loop.items():
+        with suppress(RuntimeError):  # it is closed, and nobody waits any more
+            loop.call_soon_threadsafe(_settle_all, waiting)
+
+
+def _settle_all(batch: Sequence[_Waiting]) -> None:
+    for each in batch:
+        _settle(each)
+
+
+def _settle(waiting: _Waiting) -> None:
+    if waiting.receipt.done():  # its sender has left
+        return
+    if isinstance(waiting.outcome, Receipt):
+        waiting.receipt.set_result(waiting.outcome)
+    else:
+        waiting.receipt.set_exception(waiting.outcome or AssertionError("nothing became of it"))
 
 
 def _look_after_connection(batch: Sequence[_Waiting]) -> None:

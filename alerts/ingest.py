@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count
@@ -57,6 +58,17 @@ class Receipt:
     counts: dict[str, int]
     incidents: list[int]
     is_waiting: bool = False  # its alerts are taken in soon
+
+    @property
+    def status(self) -> int:
+        return 202 if self.is_waiting else 200
+
+    def document(self) -> bytes:
+        """The answer, as JSON."""
+        answer: dict[str, object] = {"delivery": str(self.delivery), "alerts": self.counts}
+        if not self.is_waiting:
+            answer["incidents"] = self.incidents
+        return orjson.dumps(answer)
 
 
 class Sent(NamedTuple):
@@ -118,16 +130,19 @@ def read(
     """Understand a delivery, so that it can be taken in; one of very many alerts is kept instead, until its alerts
     are. Raises payload.BadPayload (the body is then kept as refused), or a database error."""
     try:
-        if (
-            len(body) > AT_ONCE * payload.SMALLEST
-            and (received := payload.count(body, kind=integration.kind)) > AT_ONCE
-        ):
-            return _put_off(integration, body, received, now, replay_of)
-        notification = payload.parse(body, kind=integration.kind)
+        parcel = understand(integration, body)
     except payload.BadPayload as exc:
         refuse(integration, body, size=len(body), status=exc.status, reason=exc.message, now=now)
         raise
-    return Parcel(Sent(integration, notification), body)
+    return parcel if isinstance(parcel, Parcel) else _put_off(integration, body, parcel, now, replay_of)
+
+
+def understand(integration: Integration, body: bytes) -> Parcel | int:
+    """What it says; of more alerts than a request takes in, only how many they are. Asks nothing of the database.
+    Raises payload.BadPayload."""
+    if len(body) > AT_ONCE * payload.SMALLEST and (received := payload.count(body, kind=integration.kind)) > AT_ONCE:
+        return received
+    return Parcel(Sent(integration, payload.parse(body, kind=integration.kind)), body)
 
 
 def receive_all(parcels: Sequence[Parcel], *, now: datetime, replay_of: Delivery | None = None) -> list[Receipt]:

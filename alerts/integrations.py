@@ -160,16 +160,26 @@ def _forget_old(integration: Integration) -> None:
 
 def by_authorization(header: str) -> Integration | None:
     """The integration whose token the Authorization header carries, as Bearer or as the password of Basic."""
+    token = _token_of(header)
+    return _by_hash(Integration.hash_of(token)) if token else None
+
+
+def remembered(header: str) -> Integration | None:
+    """The same where this process knows it without asking."""
+    token = _token_of(header)
+    known = _known.get(Integration.hash_of(token)) if token else None
+    return known[0] if known is not None and known[1] > time.monotonic() else None
+
+
+def _token_of(header: str) -> str:
     scheme, _, credentials = header.partition(" ")
     token = credentials.strip()
     if scheme.lower() == "basic":
         try:
-            token = base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")[2]
+            return base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")[2]
         except (binascii.Error, ValueError):
-            return None
-    elif scheme.lower() != "bearer":
-        return None
-    return _by_hash(Integration.hash_of(token)) if token else None
+            return ""
+    return token if scheme.lower() == "bearer" else ""
 
 
 def forget() -> None:

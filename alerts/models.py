@@ -271,7 +271,8 @@ class Alert(models.Model):
     group = models.ForeignKey(
         Group, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
     )
-    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts")
+    # `alert_of_incident` begins with it
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False)
     # the incident that it goes back to when that one is no longer merged into `incident`
     merged_from = models.ForeignKey(
         Incident, null=True, on_delete=models.PROTECT, related_name="alerts_elsewhere", db_index=False
@@ -298,8 +299,8 @@ class Alert(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # the firing alerts of an incident, and the count of them
-            models.Index(fields=["incident"], condition=Q(status="firing"), name="alert_firing"),
+            # the alerts of an incident, and those that fire, and the count of them
+            models.Index(fields=["incident", "status"], name="alert_of_incident"),
             # what comes back to an incident that was merged
             models.Index(fields=["merged_from"], condition=Q(merged_from__isnull=False), name="alert_merged"),
             # what fires once its grace is over

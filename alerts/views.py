@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import orjson
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
@@ -58,11 +57,7 @@ def _answer(request: HttpRequest, counted: metrics.Delivery) -> HttpResponse:
         log.exception("a delivery could not be stored")
         return _later("The database could not take this now.")
     counted.alerts = receipt.counts["received"]
-    answer: dict[str, object] = {"delivery": str(receipt.delivery), "alerts": receipt.counts}
-    if not receipt.is_waiting:
-        answer["incidents"] = receipt.incidents
-    status = 202 if receipt.is_waiting else 200
-    return HttpResponse(orjson.dumps(answer), status=status, content_type="application/json")
+    return HttpResponse(receipt.document(), status=receipt.status, content_type="application/json")
 
 
 def _not_post() -> HttpResponse:

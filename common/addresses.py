@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -10,12 +12,17 @@ from django.http import HttpRequest
 
 def address_of(request: HttpRequest) -> str:
     """Who sends this: behind proxies, whom the outermost of ours saw, as what lies before it anybody may have said."""
+    return address_in(request.META)
+
+
+def address_in(environ: Mapping[str, Any]) -> str:
+    """The same of a request's environ."""
     count: int = settings.ENV.proxies
     if not count:
-        return str(request.META.get("REMOTE_ADDR", ""))
-    hops = [hop.strip() for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        return str(environ.get("REMOTE_ADDR", ""))
+    hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     seen = hops[-count] if count <= len(hops) else ""
-    return seen or str(request.META.get("REMOTE_ADDR", ""))
+    return seen or str(environ.get("REMOTE_ADDR", ""))
 
 
 def is_within(address: str, networks: str) -> bool:

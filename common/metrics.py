@@ -129,11 +129,16 @@ def ingesting() -> Iterator[Delivery]:
     try:
         yield delivery
     finally:
-        result = str(delivery.result) if delivery.result in _RESULTS else "500"
-        _DELIVERIES_IN.labels(delivery.integration, result).inc()
-        _INGEST_SECONDS.labels(result).observe(time.perf_counter() - began)
-        if delivery.alerts:
-            _ALERTS_IN.labels(delivery.integration).inc(delivery.alerts)
+        ingested(delivery, time.perf_counter() - began)
+
+
+def ingested(delivery: Delivery, seconds: float) -> None:
+    """Count one delivery, and the time that it took."""
+    result = str(delivery.result) if delivery.result in _RESULTS else "500"
+    _DELIVERIES_IN.labels(delivery.integration, result).inc()
+    _INGEST_SECONDS.labels(result).observe(seconds)
+    if delivery.alerts:
+        _ALERTS_IN.labels(delivery.integration).inc(delivery.alerts)
 
 
 def answered(kind: str, status: int, seconds: float) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -15,10 +15,11 @@ from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from common import metrics
-from common.addresses import address_of
+from common.addresses import address_in
 
 logger = logging.getLogger("burnline.requests")
 
+_numbers = random.Random()  # to tell requests apart: nobody is kept from guessing them
 _SANE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What probes and open pages ask again and again. Also these are in the log where they break.
 _QUIET = ("/livez", "/readyz", "/metrics", "/live/", settings.STATIC_URL)
@@ -35,16 +36,11 @@ class RequestLog:
         if request.path_info.startswith(_QUIET):
             return self.get_response(request)
         began = time.perf_counter_ns()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if _SANE.fullmatch(given) else secrets.token_hex(8)
-        bind_contextvars(**{"http.request.id": request_id})
+        request_id = begin(request.META)
         try:
             response = self.get_response(request)
             response.headers["X-Request-ID"] = request_id
-            took = time.perf_counter_ns() - began
-            metrics.answered(_kind(request.path_info), response.status_code, took / 1e9)
-            if logger.isEnabledFor(logging.INFO):
-                self._log(request, response.status_code, took)
+            tell(request.META, response.status_code, time.perf_counter_ns() - began, _user_id(request))
             return response
         finally:
             clear_contextvars()
@@ -56,19 +52,33 @@ class RequestLog:
         if match and "number" in kwargs and _OF_INCIDENTS.match(match.view_name):
             bind_contextvars(**{"labels.incident": kwargs["number"]})
 
-    def _log(self, request: HttpRequest, status: int, took: int) -> None:
-        fields = {
-            "http.request.method": request.method,
-            "url.path": request.path_info,
-            "http.response.status_code": status,
-            "event.duration": took,
-            "client.ip": address_of(request),
-        }
-        if user_id := _user_id(request):
-            fields["user.id"] = str(user_id)
-        words = f"{request.method} {request.path_info} {status}"
-        # Of every request there is one: spared is the search for the line of code that writes it, which is this.
-        logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, words, (), None, extra=fields))
+
+def begin(environ: Mapping[str, Any]) -> str:
+    """The id of a request, its sender's or a new one. All that is logged from here on in this context has it."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    request_id: str = given if _SANE.fullmatch(given) else f"{_numbers.getrandbits(64):016x}"
+    bind_contextvars(**{"http.request.id": request_id})
+    return request_id
+
+
+def tell(environ: Mapping[str, Any], status: int, took: int, user_id: int | None = None) -> None:
+    """Count a request that was answered after so many nanoseconds, and log it."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    metrics.answered(_kind(path), status, took / 1e9)
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    fields = {
+        "http.request.method": method,
+        "url.path": path,
+        "http.response.status_code": status,
+        "event.duration": took,
+        "client.ip": address_in(environ),
+    }
+    if user_id:
+        fields["user.id"] = str(user_id)
+    # Of every request there is one: spared is the search for the line of code that writes it, which is this.
+    words = f"{method} {path} {status}"
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, words, (), None, extra=fields))
 
 
 def _kind(path: str) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from io import BytesIO
 from types import TracebackType
@@ -39,6 +39,10 @@ COLLECTED = 2 * MIB
 SINGLE = frozenset({b"authorization", b"content-length", b"content-type", b"host"})
 
 OptionalExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+
+# Answers some requests in place of the application, from the environ and the body; None to what it leaves to it.
+ShortWay = Callable[[WSGIEnvironment, bytes], Awaitable[messages.Answer | None]]
 
 
 class ReaderLeft(Exception):
@@ -75,8 +79,10 @@ class Bridge:
         ceiling: int = 256 * MIB,
         patience: float = 60,
         waiting: int = WAITING,
+        short_way: ShortWay | None = None,
     ) -> None:
         self._application = application
+        self._short_way = short_way
         self._bounds = bounds
         self._patience = patience
         self._bodies = Bodies(ceiling)
@@ -97,6 +103,10 @@ class Bridge:
         try:
             declared, asks_first = messages.declared_length(headers), b"expect" in names
             async with self._bodies.read(receive, declared=declared, bound=bound, asks_first=asks_first) as body:
+                short_way = self._short_way if bound.view_refuses else None
+                if short_way and (answer := await short_way(environ, body.getvalue())):
+                    await messages.send_whole(answer, send)
+                    return
                 environ |= {"wsgi.input": body, "CONTENT_LENGTH": str(len(body.getbuffer()))}
                 await self._in_turn(bound, environ, receive, send)
                 return
