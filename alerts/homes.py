@@ -60,9 +60,14 @@ def find(
         incident = incidents.get(pk or 0)
         return incidents.get(incident.merged_into_id) if incident and incident.merged_into_id else incident
 
+    by_key: dict[str, Incident | None] = {}  # emptied where that changes
+
     def of_strand(strand: groups.Locked) -> Incident | None:
-        open_ones = (i for i in incidents.values() if i.is_open and i.correlation_key == strand.correlation_key)
-        return next(open_ones, None) or effective(strand.incident_id)
+        key = strand.correlation_key
+        if key not in by_key:
+            open_ones = (i for i in incidents.values() if i.is_open and i.correlation_key == key)
+            by_key[key] = next(open_ones, None) or effective(strand.incident_id)
+        return by_key[key]
 
     homeless: dict[str, list[Identity]] = defaultdict(list)  # by the correlation key of what they need
     fired = {identity for identity, _ in plan.fired}
@@ -87,7 +92,12 @@ def find(
             continue
         if candidate is not None and not stays and _is_past(candidate, goes, times):
             candidate = None
-        if candidate is None or not _takes(candidate, began_at, times, is_known=own is candidate, actor=actor):
+            by_key.clear()
+        was_open = candidate is not None and candidate.is_open
+        takes = candidate is not None and _takes(candidate, began_at, times, is_known=own is candidate, actor=actor)
+        if not was_open:
+            by_key.clear()
+        if candidate is None or not takes:
             gone_on = of_strand(strand)
             if stays and gone_on is not None and gone_on.is_open:
                 plan.home[identity] = gone_on  # the others have gone on to it since its own was over

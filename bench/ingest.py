@@ -38,6 +38,7 @@ GROUPS = 200
 REQUESTS = {1: 1500, 10: 1200, 100: 400}  # by alerts in each
 CONNECTIONS = {"postgresql": 16, "sqlite": 8}
 GRANIAN = ("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4")
+NODE = ("granian", "--interface", "asgi", "--workers-kill-timeout", "5", "--workers", "2")
 
 # Least shares of the reference, by server and alerts of a delivery; on SQLite the reference is `/in`.
 SHARES = {
@@ -230,7 +231,7 @@ def _servers(stack: ExitStack, folder: Path) -> Iterator[Server]:
     yield Server("web", f"http://127.0.0.1:{port}/webhooks/alertmanager/", token, web)
 
     port = free_port()
-    command = [_beside_python(GRANIAN[0]), *GRANIAN[1:], f"--port={port}", "config.wsgi:application"]
+    command = [_beside_python(GRANIAN[0]), *NODE[1:], f"--port={port}", "config.asgi:application"]
     node = stack.enter_context(_running(command, port, "/livez", folder, ours))
     yield Server("granian", f"http://127.0.0.1:{port}/webhooks/alertmanager/", token, node)
 

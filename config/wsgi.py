@@ -1,4 +1,4 @@
-"""Django as a WSGI application: what the bridge runs in its threads, and granian on nodes that only take webhooks."""
+"""Django as a WSGI application: what the bridge runs in its threads."""
 
 import gc
 import os
