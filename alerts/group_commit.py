@@ -8,14 +8,26 @@ is kept, and each is taken in by itself, so that none suffers from another.
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from math import inf
+from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    connections,
+)
 from django.utils import timezone
 
 from alerts import ingest
@@ -24,7 +36,12 @@ from alerts.models import Integration
 from common import statements
 from common.errors import DomainError
 
+logger = logging.getLogger(__name__)
+
 MOST = 64  # deliveries of one commit
+LOCKS = 0.25  # seconds that a commit of several waits for a row; then each waits for its own
+LATE = 0.2  # seconds: what waits longer is taken by another writer, as the first is held up
+HELPERS = 3  # writers that come then
 # A connection keeps what it sent last: above so many bytes it is given up, or every writer would hold its largest.
 LARGE = 1024 * 1024
 
@@ -44,6 +61,7 @@ class _Waiting:
         self.parcel = parcel
         self.receipt = receipt
         self.outcome: Receipt | BaseException | None = None
+        self.since = time.monotonic()
         integration, notification = parcel.sent
         self.lane = integration.pk
         self.is_plain = parcel.sent.is_plain
@@ -53,16 +71,17 @@ class _Waiting:
 
 
 class GroupCommit:
-    """Takes deliveries in, in so many threads of its own, each with a connection of its own. An integration has a lane,
-    and lanes take turns: one that sends without end holds up no other. A lane takes `most_waiting` and no more."""
+    """Takes deliveries in, in a thread of its own with a connection of its own; where that one is held up by somebody's
+    lock, `helpers` are there for the others. An integration has a lane, and lanes take turns: one that sends without
+    end holds up no other. A lane takes `most_waiting` and no more."""
 
-    def __init__(self, writers: int, most_waiting: int = 256) -> None:
-        self._writers = writers
+    def __init__(self, helpers: int = 0, most_waiting: int = 256) -> None:
+        self._helpers = helpers
         self._most_waiting = most_waiting
         self._threads: list[threading.Thread] = []
         self._lanes: OrderedDict[int, deque[_Waiting]] = OrderedDict()  # the next one first; none is empty
         self._changed = threading.Condition()
-        self._has_ended = False
+        self._has_ended = threading.Event()
 
     def take_in(self, parcel: Parcel) -> Receipt:
         """Returns after the commit. Raises what `ingest.receive_all` does, and Crowded."""
@@ -83,10 +102,11 @@ class GroupCommit:
                 raise Crowded("Too much is arriving at once. Nothing was changed: send again.")
             lane.append(waiting)
             self._changed.notify()
-            if len(self._threads) < self._writers:
-                thread = threading.Thread(target=self._write_on, name="group-commit", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            if not self._threads:
+                waits = [self._is_asked, *[self._is_late] * self._helpers]
+                self._threads = [threading.Thread(target=self._write_on, args=(each,), daemon=True) for each in waits]
+                for thread in self._threads:
+                    thread.start()
 
     @property
     def waiting(self) -> int:
@@ -96,33 +116,50 @@ class GroupCommit:
     def end(self) -> None:
         """Take no more in, and return once all that was begun is done."""
         with self._changed:
-            self._has_ended = True
+            self._has_ended.set()
             self._changed.notify_all()
-            threads = list(self._threads)
-        for thread in threads:
+        for thread in self._threads:
             thread.join()
 
-    def _write_on(self) -> None:
-        try:
-            while batch := self._next():
-                try:
-                    _write(batch)
-                except BaseException as exc:
-                    _fail(batch, exc)
-                    raise
-                finally:
-                    _tell(batch)
-                    _look_after_connection(batch)
-        finally:
+    def _write_on(self, is_wanted: Callable[[], bool]) -> None:
+        while is_wanted():
+            try:
+                self._write_next()
+            except Exception:  # whoever waited was told: the next ones go on
+                logger.exception("A writer of deliveries stumbled.")
+        connection.close()
+
+    def _write_next(self) -> None:
+        with _turn():
+            batch = self._next()
+            try:
+                _write(batch)
+            except BaseException as exc:
+                _fail(batch, exc)
+                raise
+            finally:
+                _tell(batch)
+        _look_after_connection(batch)
+
+    def _is_asked(self) -> bool:
+        """Whether something waits, once it does; False at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._lanes or self._has_ended.is_set())
+            return bool(self._lanes)
+
+    def _is_late(self) -> bool:
+        """Whether something has waited for too long, once it has; False at the end."""
+        while not self._has_ended.wait(LATE / 2):
             with self._changed:
-                self._threads.remove(threading.current_thread())
-            connection.close()
+                oldest = min((lane[0].since for lane in self._lanes.values()), default=inf)
+            if time.monotonic() - oldest > LATE:
+                return True
+        return False
 
     def _next(self) -> list[_Waiting]:
         """The next one of the next lane, and all that may go with it, one of each lane after another. Of two that speak
-        of the same alert, the second goes later. Empty at the end."""
+        of the same alert, the second goes later. Empty where another writer was quicker."""
         with self._changed:
-            self._changed.wait_for(lambda: self._lanes or self._has_ended)
             batch: list[_Waiting] = []
             alerts: set[tuple[int, str]] = set()
             size = 0
@@ -144,8 +181,6 @@ class GroupCommit:
             for key, left in reversed(later.items()):
                 self._lanes.setdefault(key, deque()).extendleft(reversed(left))
                 self._lanes.move_to_end(key, last=False)
-            if self._lanes:
-                self._changed.notify()
             return batch
 
 
@@ -153,10 +188,10 @@ _shared: GroupCommit | None = None
 
 
 def begin() -> None:
-    """Let the deliveries of this process share commits from now on. On SQLite one writes at a time; on PostgreSQL one
-    prepares its statements while the other waits for the database."""
+    """Let the deliveries of this process share commits from now on. On SQLite, where one writes at a time, nobody could
+    help."""
     global _shared
-    _shared = GroupCommit(2 if statements.is_postgresql() else 1)
+    _shared = GroupCommit(HELPERS if statements.is_postgresql() else 0)
 
 
 async def take(parcel: Parcel) -> Receipt:
@@ -182,17 +217,47 @@ def receive(integration: Integration, body: bytes, *, now: datetime) -> Receipt:
             connection.close_at = 0  # Django closes it then
 
 
-def _write(batch: Sequence[_Waiting]) -> None:
+@contextmanager
+def _turn() -> Iterator[None]:
+    """On SQLite, wait for the other processes first: what comes meanwhile goes with this commit."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    if statements.is_postgresql():
+        yield
+        return
+    with suppress(OperationalError):  # it is raised again where the transaction begins
+        database.take_turn()
     try:
-        receipts = ingest.receive_all([each.parcel for each in batch], now=timezone.now())
+        yield
+    finally:
+        database.give_turn()
+
+
+def _write(batch: Sequence[_Waiting]) -> None:
+    if len(batch) == 1:
+        _write_each(batch)
+        return
+    try:
+        receipts = ingest.receive_all([each.parcel for each in batch], now=timezone.now(), locks=LOCKS)
     except Exception as exc:
-        if len(batch) > 1:
-            _write_each(batch)
-        else:
-            _fail(batch, exc)
+        # None is to wait for a row for which only another one has to.
+        _write_each([each for each in batch if not _goes_at_once(each)] if _is_about_locks(exc) else batch)
         return
     for each, receipt in zip(batch, receipts, strict=True):
         each.outcome = receipt
+
+
+def _goes_at_once(waiting: _Waiting) -> bool:
+    """Whether it could be taken in by itself, without waiting for a lock for long."""
+    try:
+        [waiting.outcome] = ingest.receive_all([waiting.parcel], now=timezone.now(), locks=LOCKS)
+    except Exception:
+        return False
+    _tell([waiting])
+    return True
+
+
+def _is_about_locks(exc: Exception) -> bool:
+    return getattr(exc.__cause__, "sqlstate", "") in ("55P03", "40P01")  # not available in time, deadlock
 
 
 def _write_each(batch: Sequence[_Waiting]) -> None:

@@ -27,7 +27,7 @@ from alerts.models import Alert, Delivery, FanOut, Integration
 from alerts.payload import Notification
 from alerts.plans import Judge, Overtaken, Plan, Times
 from alerts.upsert import Identity
-from common import wake
+from common import statements, wake
 from common.errors import DomainError
 from common.text import shortened, storable
 from incidents import impact, timeline
@@ -145,13 +145,18 @@ def understand(integration: Integration, body: bytes) -> Parcel | int:
     return Parcel(Sent(integration, payload.parse(body, kind=integration.kind)), body)
 
 
-def receive_all(parcels: Sequence[Parcel], *, now: datetime, replay_of: Delivery | None = None) -> list[Receipt]:
+def receive_all(
+    parcels: Sequence[Parcel], *, now: datetime, replay_of: Delivery | None = None, locks: float | None = None
+) -> list[Receipt]:
     """Take all of them in with one commit, and return after it. No two of them speak of the same alert, and none but a
-    single one is not plain. Raises Contended, or a database error, and then nothing of any is kept."""
+    single one is not plain. They wait for a row that somebody else has locked for so many seconds, or without end.
+    Raises Contended, or a database error, and then nothing of any is kept."""
     sent = [parcel.sent for parcel in parcels]
 
     def write(further: Collection[int]) -> list[Receipt]:
         with transaction.atomic(durable=True):
+            if locks is not None:
+                statements.wait_for_locks(locks)
             return _take(parcels, further, now, replay_of)
 
     return settle(sent, write)

@@ -76,5 +76,12 @@ def document(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def wait_for_locks(seconds: float) -> None:
+    """In this transaction, wait so long for each row that somebody else has locked, and then raise OperationalError. On
+    SQLite, where the transaction itself is the lock, it says nothing."""
+    if is_postgresql():
+        count(f"SET LOCAL lock_timeout = {round(seconds * 1000)}", [])
+
+
 def _database() -> Any:
     return connections[DEFAULT_DB_ALIAS]

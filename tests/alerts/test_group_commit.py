@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -184,8 +184,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
 
 @pytest.fixture
 def commits() -> Iterator[GroupCommit]:
-    """With one writer, whose connection is closed in the end."""
-    its = GroupCommit(1)
+    """Its writers' connections are closed in the end."""
+    its = GroupCommit(helpers=2)
     yield its
     its.end()
 
@@ -296,6 +296,30 @@ def test_where_the_database_is_gone_all_hear_of_it_soon(commits: GroupCommit, sl
 
     assert all(isinstance(receipt.exception(), OperationalError) for receipt in told)
     assert slow.batches == [1, 8, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time locks no rows")
+def test_a_row_that_is_locked_holds_up_only_who_needs_it() -> None:
+    """Also those that came with it, and those that come later."""
+    commits = GroupCommit(helpers=2)
+    source, _ = make.integration()
+    together(*[parcel(source, make.alert(f"First{n}"), group=f"{n}") for n in range(4)])
+
+    with ThreadPoolExecutor(8) as pool:
+        with transaction.atomic():
+            Group.objects.select_for_update().get(key="0")
+            locked = [pool.submit(commits.take_in, parcel(source, make.alert("Locked"), group="0"))]
+            others = [
+                pool.submit(commits.take_in, parcel(source, make.alert(f"B{n}"), group=f"{n}")) for n in range(1, 4)
+            ]
+            assert [each.result(3).counts["opened"] for each in others] == [1, 1, 1]
+            locked.append(pool.submit(commits.take_in, parcel(source, make.alert("Locked too"), group="0")))
+            later = pool.submit(commits.take_in, parcel(source, make.alert("Later"), group="1"))
+            assert later.result(3).counts["opened"] == 1
+            assert not any(each.done() for each in locked)
+        assert [each.result(3).counts["opened"] for each in locked] == [1, 1]
+    commits.end()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -61,7 +61,7 @@ class Sender:
 def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sender]:
     integrations.forget()
     routing.forget()
-    commits = GroupCommit(1, most_waiting=3)
+    commits = GroupCommit(most_waiting=3)
     monkeypatch.setattr(group_commit, "_shared", commits)
     with served(Bridge(get_wsgi_application(), short_way=door.take)) as port:
         yield Sender(port)
@@ -178,16 +178,20 @@ def test_what_fails_is_tried_by_itself_and_answered_by_django(
 
 def test_of_one_integration_only_so_many_wait(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     sender.is_known()
-    may_commit = threading.Event()
+    may_commit, has_begun = threading.Event(), threading.Event()
     receive_all = ingest.receive_all
 
     def late(*args: Any, **fields: Any) -> list[ingest.Receipt]:
+        has_begun.set()
         assert may_commit.wait(PATIENCE)
         return receive_all(*args, **fields)
 
     monkeypatch.setattr(ingest, "receive_all", late)
     with ThreadPoolExecutor(12) as pool:
-        asked = [pool.submit(sender.post, make.alertmanager_body(make.alert(f"A{n}"), group=f"{n}")) for n in range(12)]
+        asked = [pool.submit(sender.post)]
+        assert has_begun.wait(PATIENCE)
+        bodies = [make.alertmanager_body(make.alert(f"A{n}"), group=f"{n}") for n in range(11)]
+        asked += [pool.submit(sender.post, body) for body in bodies]
         end = time.monotonic() + PATIENCE
         while sum(each.done() for each in asked) < 8 and time.monotonic() < end:
             time.sleep(0.05)
