@@ -361,12 +361,15 @@ def _lock_incidents(readings: Sequence[_Reading], further: Collection[int]) -> d
 def _write_alerts(readings: Sequence[_Reading], seen_at: datetime) -> dict[upsert.RowKey, upsert.Written]:
     """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plans."""
     overtaken = [pk for reading in readings for pk in reading.plan.overtaken]
-    if overtaken or any(len(each.plan.sent) > len(each.plan.verdicts) for each in readings):
+    uncovered = [pk for reading in readings for pk in reading.plan.uncovered]
+    if overtaken or uncovered or any(len(each.plan.sent) > len(each.plan.verdicts) for each in readings):
         # What ends an instance is written before what begins one.
         known = (instance.id for reading in readings for instance in reading.plan.known.values())
-        upsert.hold({pk for pk in known if pk} | set(overtaken))
+        upsert.hold({pk for pk in known if pk} | {*overtaken, *uncovered})
     if overtaken and upsert.close(overtaken) != len(overtaken):
         raise Overtaken
+    if uncovered:
+        upsert.await_again(uncovered)
     planned = [(row, reading.plan) for reading in readings for row in _rows(reading)]
     planned.sort(key=lambda each: (each[0].integration_id, each[0].fingerprint, each[0].labels_hash))
     written = upsert.write([row for row, _ in planned], seen_at=seen_at)

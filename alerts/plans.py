@@ -54,6 +54,9 @@ class Plan:
     fired: list[tuple[Identity, payload.Alert]] = field(default_factory=list)  # not open before, open now
     ended: list[tuple[Identity, rules.Instance]] = field(default_factory=list)  # open before, not open now
     overtaken: list[int] = field(default_factory=list)  # ids of rows that another instance replaces
+    uncovered: list[int] = field(
+        default_factory=list
+    )  # ids of rows that another instance replaced, wrongly as we know now
     home: dict[Identity, Incident] = field(default_factory=dict)  # which incident an identity belongs to
     moving: set[Identity] = field(default_factory=set)  # what returned after its own incident was over, to another
     lonely: set[Identity] = field(default_factory=set)  # sent, open before and now, and in no incident
@@ -77,7 +80,7 @@ class Plan:
         return (
             bool(self.sent)
             and len(self.known) == len(self.sent)
-            and not (self.fired or self.ended or self.overtaken or self.lonely)
+            and not (self.fired or self.ended or self.overtaken or self.uncovered or self.lonely)
             and all(self.sent[key].content_hash == known.content_hash for key, known in self.known.items())
             and all(
                 instance == self.known[(*identity, instance.starts_at)]
@@ -110,6 +113,8 @@ def make(
             if (*identity, instance.starts_at) in plan.sent:
                 plan.known[(*identity, instance.starts_at)] = instance
         plan.overtaken += [old.id for old in verdict.overtaken if old.id is not None]
+        if verdict.uncovered is not None and verdict.uncovered.id is not None:
+            plan.uncovered.append(verdict.uncovered.id)
         if verdict.is_open and not verdict.was_open:
             plan.fired.append((identity, plan.sent[(*identity, verdict.is_open.starts_at)]))
         still = verdict.is_open if verdict.was_open else None

@@ -6,7 +6,7 @@ with the greatest start can be open; and it is not open if a resolved instance c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -30,13 +30,15 @@ class Instance(msgspec.Struct, frozen=True):
 
 class Verdict(msgspec.Struct, frozen=True):
     """What became of one fingerprint. `delivered` are the instances that the delivery named, as they are now;
-    `overtaken` those in the database that are open no longer without having been resolved."""
+    `overtaken` those in the database that are open no longer without having been resolved; `uncovered` one in the
+    database that was so, and would not be now: it is to fire soon, as `lapse` does."""
 
     delivered: list[Instance]
     overtaken: list[Instance]
     was_open: Instance | None
     is_open: Instance | None
     returned_at: datetime | None = None  # since when a provisional instance was so that outlived its grace: it fires
+    uncovered: Instance | None = None
 
     @property
     def promoted(self) -> bool:
@@ -90,7 +92,7 @@ def lapse(known: Collection[Instance], named: Sequence[Instance], *, now: dateti
         is_newest = start == max(before) and not _is_covered(start, before)
         if is_newest:
             returned[start] = old.provisional_since
-            after[start] = replace(old, ends_at=None, is_firing=True, provisional_since=None)
+            after[start] = replace(old, ends_at=None, is_firing=True, superseded=False, provisional_since=None)
         else:
             after[start] = replace(old, provisional_since=None)
     return _verdict(before, after, [start for start in starts if after[start] != before[start]], returned)
@@ -99,7 +101,7 @@ def lapse(known: Collection[Instance], named: Sequence[Instance], *, now: dateti
 def _verdict(
     before: Mapping[datetime, Instance],
     after: dict[datetime, Instance],
-    named: Iterable[datetime],
+    named: Collection[datetime],
     returned: Mapping[datetime, datetime],
 ) -> Verdict:
     """What it comes to: only the instance with the greatest start is open, and only if no resolved one covers it."""
@@ -107,12 +109,15 @@ def _verdict(
     for start, instance in after.items():
         if instance.is_firing and (start != newest or _is_covered(start, after)):
             after[start] = replace(instance, is_firing=False, superseded=True)
+    last = after[newest]
+    is_uncovered = last.superseded and last.provisional_since is None and last.id is not None and newest not in named
     return Verdict(
         delivered=[after[start] for start in named],
         overtaken=[after[start] for start, old in before.items() if old.is_firing and after[start].superseded],
         was_open=next((i for i in before.values() if i.is_firing), None),
         is_open=next((i for i in after.values() if i.is_firing), None),
-        returned_at=returned.get(newest) if after[newest].is_firing else None,
+        returned_at=returned.get(newest) if last.is_firing else None,
+        uncovered=last if is_uncovered and not _is_covered(newest, after) else None,
     )
 
 

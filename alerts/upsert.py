@@ -46,6 +46,10 @@ _CLOSE = """
 UPDATE alerts_alert SET was = 'firing', status = 'resolved', superseded = {true}, stale_since = NULL
 WHERE id {among} AND status = 'firing'"""
 
+_AWAIT = """
+UPDATE alerts_alert SET provisional_since = starts_at
+WHERE id {among} AND superseded AND status = 'resolved' AND provisional_since IS NULL"""
+
 _COLUMNS = (
     "integration_id, fingerprint, labels_hash, starts_at, ends_at, status, was, superseded, provisional_since, name, "
     "labels, annotations, generator_url, content_hash, group_id, incident_id, first_seen_at, last_seen_at, "
@@ -193,6 +197,11 @@ def close(overtaken: Collection[int]) -> int:
     return statements.count(
         _CLOSE.format(among=statements.among_ids(), true=true), [statements.document(list(overtaken))]
     )
+
+
+def await_again(uncovered: Collection[int]) -> None:
+    """Have these looked at with what is provisional: as nothing covers them any more, they fire soon."""
+    statements.count(_AWAIT.format(among=statements.among_ids()), [statements.document(list(uncovered))])
 
 
 def write(rows: Sequence[Row], *, seen_at: datetime) -> dict[RowKey, Written]:

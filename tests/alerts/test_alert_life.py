@@ -65,10 +65,8 @@ class Told:
 @dataclass
 class Model:
     """Of each alert every instance by its start. What they are follows from what was said, whatever came first:
-    resolved is final, only the greatest start can be open, and it is not where a resolved instance covers it.
-
-    In one thing the order counts: what a resolved instance has covered stays so where an earlier end of that one is
-    heard of after it, until it is repeated. (test_rules.py says what should be.)
+    resolved is final, only the greatest start can be open, and it is not where a resolved instance covers it. What was
+    covered, and is so no more as an earlier end was heard of, fires with the next that outlives its grace.
     """
 
     alerts: dict[str, dict[datetime, Told]] = field(default_factory=lambda: {name: {} for name in NAMES})
@@ -79,13 +77,16 @@ class Model:
             told.end, told.again_since, told.is_passed = min(told.end or end, end), None, False
         elif told.is_passed:
             if self.may_open(name, start):
-                told.end, told.is_passed = None, False
+                told.end, told.again_since, told.is_passed = None, None, False
         elif told.end is not None:
             told.again_since = told.again_since or now
             if self._ends_grace(name, start, now):
                 told.is_passed = told.end is not None
         for other, its in self.alerts[name].items():
             its.is_passed |= its.end is None and not self.may_open(name, other)
+        last = self.alerts[name][newest := max(self.alerts[name])]
+        if last.is_passed and last.again_since is None and newest != start and self.may_open(name, newest):
+            last.again_since = newest
 
     def end_graces(self, now: datetime) -> None:
         for name, instances in self.alerts.items():
@@ -100,7 +101,7 @@ class Model:
             return False
         told.again_since = None
         if self.may_open(name, start):
-            told.end = None
+            told.end, told.is_passed = None, False
         return True
 
     def may_open(self, name: str, start: datetime) -> bool:

@@ -170,3 +170,19 @@ def test_what_was_only_heard_of_as_resolved_and_then_comes_back_opens_an_inciden
 
     assert Alert.objects.get().status == "firing"
     assert Alert.objects.get().incident == Incident.objects.get()
+
+
+def test_what_turns_out_not_to_be_covered_fires_soon(source: Integration) -> None:
+    """An earlier end of the instance before it is heard of last, as another node was the first to see it resolve."""
+    deliver(source, make.alert("A", status="resolved", starts_at=later(0), ends_at=later(40)), minute=41)
+    deliver(source, make.alert("A", starts_at=later(29)), minute=42)
+    assert not Alert.objects.firing().exists()
+
+    deliver(source, make.alert("A", status="resolved", starts_at=later(0), ends_at=later(20)), minute=43)
+    assert grace.end(now=later(43)) == 1
+
+    alert = Alert.objects.firing().get()
+    assert (alert.starts_at, alert.superseded, alert.provisional_since) == (later(29), False, None)
+    assert alert.incident is not None
+    assert alert.incident.is_open
+    assert grace.end(now=later(44)) == 0
