@@ -36,10 +36,12 @@ def main(command: Sequence[str]) -> int:
 
 
 def pytest_load_initial_conftests() -> None:
-    """In a worker of pytest, before any setting is read: a pair that no other worker has. A transaction of another
-    would hold back what is streamed, in every database of a cluster, and its bells ring through all of a Redis."""
-    if worker := os.environ.get("PYTEST_XDIST_WORKER", "").upper():
-        os.environ |= {name: os.environ[f"{name}_OF_{worker}"] for name in ("DATABASE_URL", "REDIS_URL")}
+    """In a worker of pytest, before any setting is read: a pair that no other worker has, where there is one for it. A
+    transaction of another would hold back what is streamed, in every database of a cluster, and its bells ring through
+    all of a Redis."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").upper()
+    own = {name: os.environ.get(f"{name}_OF_{worker}") for name in ("DATABASE_URL", "REDIS_URL")}
+    os.environ |= {name: url for name, url in own.items() if url}
 
 
 @contextmanager
