@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from itertools import zip_longest
@@ -16,7 +15,7 @@ from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from alerts import homes, ingest
+from alerts import group_commit, homes, ingest
 from alerts.group_commit import GroupCommit
 from alerts.ingest import Parcel, Receipt
 from alerts.models import Alert, Delivery, Group, Integration
@@ -24,9 +23,9 @@ from alerts.plans import Plan
 from incidents import timeline
 from incidents.models import Entry, Incident
 from tests import captures, make
+from tests.held import PATIENCE, Held
 from tests.make import NOW
 
-PATIENCE = 20
 # All but the one in which an alert fires again with the start at which it had resolved: that asks for a grace.
 SHUFFLED = [name for name, expected in captures.EXPECTED.items() if expected["shuffle_safe"]]
 
@@ -159,27 +158,9 @@ def test_it_costs_as_many_statements_as_one_alone(source: Integration) -> None:
         assert (one, twenty) == (8, 8 + 2 * 19)
 
 
-class Slow:
-    """The door to `ingest.receive_all`: who comes while it is closed waits there, and what was let in together is
-    written down."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.opened = threading.Event()
-        self.has_arrived = threading.Event()
-        self.batches: list[int] = []
-        self.through: Callable[..., list[Receipt]] = ingest.receive_all
-        monkeypatch.setattr(ingest, "receive_all", self._enter)
-
-    def _enter(self, parcels: Sequence[Parcel], **fields: Any) -> list[Receipt]:
-        self.has_arrived.set()
-        assert self.opened.wait(PATIENCE)
-        self.batches.append(len(parcels))
-        return self.through(parcels, **fields)
-
-
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
-    return Slow(monkeypatch)
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    return Held(monkeypatch)
 
 
 @pytest.fixture
@@ -190,15 +171,15 @@ def commits() -> Iterator[GroupCommit]:
     its.end()
 
 
-def send_at_once(commits: GroupCommit, slow: Slow, first: Parcel, *others: Parcel) -> list[Future[Receipt]]:
+def send_at_once(commits: GroupCommit, held: Held, first: Parcel, *others: Parcel) -> list[Future[Receipt]]:
     """The others gather while the first one is under way."""
     pool = ThreadPoolExecutor(1 + len(others))
     told = [pool.submit(commits.take_in, first)]
-    assert slow.has_arrived.wait(PATIENCE)
+    assert held.has_arrived.wait(PATIENCE)
     for n, each in enumerate(others, start=1):
         told.append(pool.submit(commits.take_in, each))
         until(lambda n=n: commits.waiting == n)  # type: ignore[misc]
-    slow.opened.set()
+    held.opened.set()
     pool.shutdown(wait=True)
     return told
 
@@ -211,25 +192,25 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_gathers_while_another_is_written_goes_with_one_commit(commits: GroupCommit, slow: Slow) -> None:
+def test_what_gathers_while_another_is_written_goes_with_one_commit(commits: GroupCommit, held: Held) -> None:
     source, _ = make.integration()
     parcels = [parcel(source, make.alert(f"A{n}"), group=f"{n}") for n in range(6)]
 
-    told = send_at_once(commits, slow, *parcels)
+    told = send_at_once(commits, held, *parcels)
 
-    assert slow.batches == [1, 5]
+    assert held.sizes == [1, 5]
     assert sorted(receipt.result().incidents[0] for receipt in told) == [1, 2, 3, 4, 5, 6]
     assert Delivery.objects.count() == 6
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_the_same_alert_one_goes_after_the_other(commits: GroupCommit, slow: Slow) -> None:
+def test_of_the_same_alert_one_goes_after_the_other(commits: GroupCommit, held: Held) -> None:
     source, _ = make.integration()
     resolved: dict[str, Any] = {"status": "resolved", "ends_at": timezone.now()}
 
     told = send_at_once(
         commits,
-        slow,
+        held,
         parcel(source, make.alert("Other"), group="other"),
         parcel(source, make.alert("A")),
         parcel(source, make.alert("A", **resolved)),
@@ -237,7 +218,7 @@ def test_of_the_same_alert_one_goes_after_the_other(commits: GroupCommit, slow: 
         parcel(source, make.alert("B"), group="b"),
     )
 
-    assert slow.batches == [1, 2, 1, 1]
+    assert held.sizes == [1, 2, 1, 1]
     counts = [receipt.result().counts for receipt in told]
     assert [(c["opened"], c["resolved"], c["unchanged"]) for c in counts] == [
         *((1, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 0))
@@ -245,23 +226,36 @@ def test_of_the_same_alert_one_goes_after_the_other(commits: GroupCommit, slow: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_needs_more_locks_goes_alone(commits: GroupCommit, slow: Slow) -> None:
+def test_what_needs_more_locks_goes_alone(commits: GroupCommit, held: Held) -> None:
     source, _ = make.integration()
 
     send_at_once(
         commits,
-        slow,
+        held,
         parcel(source, make.alert("Other"), group="other"),
         parcel(source, make.alert("A"), group="a"),
         parcel(source, make.alert("Watchdog"), group="watchdog"),
         parcel(source, make.alert("B"), group="b"),
     )
 
-    assert slow.batches == [1, 2, 1]
+    assert held.batches == [["Other"], ["A", "B"], ["Watchdog"]]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_none_suffers_from_one_that_breaks(commits: GroupCommit, slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_integrations_take_turns(commits: GroupCommit, held: Held) -> None:
+    """Who comes last goes with the next commit, however many of another wait."""
+    noisy, quiet = make.integration("Noisy")[0], make.integration("Quiet")[0]
+    many = [parcel(noisy, make.alert(f"A{n}"), group=f"{n}") for n in range(group_commit.MOST + 5)]
+
+    told = send_at_once(commits, held, *many, parcel(quiet, make.alert("Quiet")))
+
+    assert held.sizes == [1, group_commit.MOST, 5]
+    assert "Quiet" in held.batches[1]
+    assert all(receipt.exception() is None for receipt in told)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_none_suffers_from_one_that_breaks(commits: GroupCommit, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     source, _ = make.integration()
     find = homes.find
 
@@ -273,10 +267,10 @@ def test_none_suffers_from_one_that_breaks(commits: GroupCommit, slow: Slow, mon
     monkeypatch.setattr(homes, "find", breaks)
 
     told = send_at_once(
-        commits, slow, *[parcel(source, make.alert(name), group=name) for name in ("First", "A", "Poison", "B")]
+        commits, held, *[parcel(source, make.alert(name), group=name) for name in ("First", "A", "Poison", "B")]
     )
 
-    assert slow.batches == [1, 3, 1, 1, 1]
+    assert held.sizes == [1, 3, 1, 1, 1]
     assert [receipt.exception() is None for receipt in told] == [True, True, False, True]
     assert isinstance(told[2].exception(), ZeroDivisionError)
     assert set(Alert.objects.values_list("name", flat=True)) == {"First", "A", "B"}
@@ -284,18 +278,18 @@ def test_none_suffers_from_one_that_breaks(commits: GroupCommit, slow: Slow, mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_where_the_database_is_gone_all_hear_of_it_soon(commits: GroupCommit, slow: Slow) -> None:
+def test_where_the_database_is_gone_all_hear_of_it_soon(commits: GroupCommit, held: Held) -> None:
     source, _ = make.integration()
 
     def gone(*args: Any, **fields: Any) -> list[Receipt]:
         raise OperationalError("the database is gone")
 
-    slow.through = gone
+    held.through = gone
 
-    told = send_at_once(commits, slow, *[parcel(source, make.alert(f"A{n}"), group=f"{n}") for n in range(9)])
+    told = send_at_once(commits, held, *[parcel(source, make.alert(f"A{n}"), group=f"{n}") for n in range(9)])
 
     assert all(isinstance(receipt.exception(), OperationalError) for receipt in told)
-    assert slow.batches == [1, 8, 1]
+    assert held.sizes == [1, 8, 1]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,9 @@ from common import metrics
 from config import door
 from config.bridge import Bridge
 from tests import make
+from tests.held import PATIENCE, Held
 from tests.serving import served
 
-PATIENCE = 20
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -124,21 +123,14 @@ def test_what_it_answers_is_counted_and_logged(
 
 def test_the_answer_comes_after_the_commit(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     sender.is_known()
-    may_commit, has_begun = threading.Event(), threading.Event()
-    receive_all = ingest.receive_all
+    held = Held(monkeypatch)
 
-    def late(*args: Any, **fields: Any) -> list[ingest.Receipt]:
-        has_begun.set()
-        assert may_commit.wait(PATIENCE)
-        return receive_all(*args, **fields)
-
-    monkeypatch.setattr(ingest, "receive_all", late)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(sender.post, make.alertmanager_body(make.alert("Late")))
-        assert has_begun.wait(PATIENCE)
+        assert held.has_arrived.wait(PATIENCE)
         time.sleep(0.3)
         assert not asked.done()
-        may_commit.set()
+        held.opened.set()
         assert asked.result(PATIENCE).status == 200
 
     assert Alert.objects.filter(name="Late").exists()
@@ -178,25 +170,17 @@ def test_what_fails_is_tried_by_itself_and_answered_by_django(
 
 def test_of_one_integration_only_so_many_wait(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     sender.is_known()
-    may_commit, has_begun = threading.Event(), threading.Event()
-    receive_all = ingest.receive_all
-
-    def late(*args: Any, **fields: Any) -> list[ingest.Receipt]:
-        has_begun.set()
-        assert may_commit.wait(PATIENCE)
-        return receive_all(*args, **fields)
-
-    monkeypatch.setattr(ingest, "receive_all", late)
+    held = Held(monkeypatch)
     with ThreadPoolExecutor(12) as pool:
         asked = [pool.submit(sender.post)]
-        assert has_begun.wait(PATIENCE)
+        assert held.has_arrived.wait(PATIENCE)
         bodies = [make.alertmanager_body(make.alert(f"A{n}"), group=f"{n}") for n in range(11)]
         asked += [pool.submit(sender.post, body) for body in bodies]
         end = time.monotonic() + PATIENCE
         while sum(each.done() for each in asked) < 8 and time.monotonic() < end:
             time.sleep(0.05)
         refused = [each.result() for each in asked if each.done()]
-        may_commit.set()
+        held.opened.set()
         told = [each.result(PATIENCE) for each in asked]
 
     assert len(refused) == 8, "one was begun, three wait"
