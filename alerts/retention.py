@@ -69,7 +69,7 @@ def _weighed(deliveries: QuerySet[Delivery]) -> list[Delivery]:
 @transaction.atomic
 def _remove_text(deliveries: Collection[Delivery], now: datetime) -> _Removed:
     """Let go of their text, and delete what no other delivery has too. Bodies are locked before anybody asks who refers
-    to them, and so does whoever is about to refer to one (`deliveries.record`): none is deleted under a new delivery."""
+    to them, and so does who is about to refer to one (`deliveries.record`): none is deleted under a new delivery."""
     removed = _with_text().filter(pk__in=[delivery.pk for delivery in deliveries]).order_by()
     count = removed.update(raw=None, raw_removed_at=now)
     hashes = sorted({bytes(delivery.raw_id) for delivery in deliveries if delivery.raw_id is not None})
