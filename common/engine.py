@@ -9,7 +9,8 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import Error, connection
@@ -31,7 +32,7 @@ POLL = 0.1  # seconds between two looks at what workers have
 SETTLE = 0.02  # seconds in which what ended is gathered, before more is taken
 WORKERS_LANE = 4  # pieces of one lane that workers get at once: a few that hang leave them threads for the others
 STALLED = 15  # seconds without a tick, after which the process ends: whoever watches over it starts it again
-LAST_WORDS = 2.0  # seconds that what is under way gets at the end
+LAST_WORDS = 2.0  # seconds that what is under way gets once it is told to stop
 LEAVE = 2.8  # seconds after which it ends whatever hangs
 
 
@@ -59,10 +60,14 @@ class Engine:
             self._leave_at = time.monotonic() + LEAVE
         self._news.put(None)
 
-    def run(self) -> bool:
+    def run(self, *, prepare: Callable[[], None] | None = None) -> bool:
         """Look each second, and again as soon as something has ended. At the end, whether everything under way has
-        ended too; what has not is given back."""
+        ended too; what has not is given back. `prepare` is called once it is seen to live, before it takes any."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        if prepare:
+            with self._waiting_for_the_database():
+                self._beat()
+            prepare()
         bell = wake.Bell(wake.WORK, self._hear)
         tick_at = time.monotonic()
         ended: Collection[type[DueWork]] = ()
@@ -73,7 +78,8 @@ class Engine:
             if is_tick:
                 tick_at = max(tick_at + TICK, now)
                 self._kinds.rotate()  # none is always the last to be looked at
-            self._look(is_tick, ended)
+            with self._waiting_for_the_database():
+                self._look(is_tick, ended)
             ended = self._wait_for_news(tick_at)
         bell.close()
         return self._end()
@@ -84,20 +90,11 @@ class Engine:
             self._news.put(model)
         time.sleep(POLL)  # in the bell's own thread
 
-    def _look(self, is_tick: bool, ended: Collection[type[DueWork]]) -> None:
-        """A database that is away is waited for, and named once."""
+    @contextmanager
+    def _waiting_for_the_database(self) -> Iterator[None]:
+        """One that is away is named once, and asked again with the next tick."""
         try:
-            if is_tick and time.monotonic() - self._beat_at >= BEAT:
-                beat(now=timezone.now())
-                self._beat_at = time.monotonic()
-            if is_tick:
-                self._timetable.enter(now=timezone.now())
-            if self._workers:
-                self._threads.begin(self._workers.refused()[: self._threads.room])  # the rest comes again by its lease
-                ended = {*ended, *self._workers.look()}
-            for model in self._kinds:
-                if is_tick or model in ended:
-                    self._take(model)
+            yield
             if self._is_away:
                 logger.warning("The database is back.")
             self._is_away = False
@@ -107,6 +104,22 @@ class Engine:
                 logger.warning("The database is away, trying again each second: %s", reason)
             self._is_away = True
             connection.close()
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beat_at >= BEAT:
+            beat(now=timezone.now())
+            self._beat_at = time.monotonic()
+
+    def _look(self, is_tick: bool, ended: Collection[type[DueWork]]) -> None:
+        if is_tick:
+            self._beat()
+            self._timetable.enter(now=timezone.now())
+        if self._workers:
+            self._threads.begin(self._workers.refused()[: self._threads.room])  # the rest comes again by its lease
+            ended = {*ended, *self._workers.look()}
+        for model in self._kinds:
+            if is_tick or model in ended:
+                self._take(model)
 
     def _take(self, model: type[DueWork]) -> None:
         """Take what is due of this kind, as far as there are hands for it."""
@@ -156,7 +169,8 @@ class Engine:
             return {model for model in news if model is not None}
 
     def _end(self) -> bool:
-        left = self._threads.wait(LAST_WORDS)
+        assert self._leave_at is not None
+        left = self._threads.wait(max(0.0, self._leave_at - LEAVE + LAST_WORDS - time.monotonic()))
         self._has_left.set()
         try:
             work.give_back(left)

@@ -79,6 +79,33 @@ def test_the_engine_waits_for_a_database_that_is_away_and_leaves_at_once_when_to
     assert time.monotonic() - began < evidence.allowed(1)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_it_is_seen_to_live_before_it_reads_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    its = engine.Engine(1, with_workers=False)
+    monkeypatch.setattr(its._timetable, "enter", lambda **_: None)
+    seen = []
+
+    def prepare() -> None:
+        seen.append(engine.last_beat())
+        its.stop()
+
+    assert its.run(prepare=prepare)
+    assert [beat is not None for beat in seen] == [True]
+
+
+def test_the_first_message_waits_for_nothing_to_be_read(tmp_path: Path) -> None:
+    code = (
+        "import sys, django; django.setup(); from common.management.commands import engine; engine.load();"
+        "before = set(sys.modules); from notifications import tasks; from django.urls import reverse;"
+        "reverse('incident-detail', args=[1]); sys.exit(sorted(set(sys.modules) - before) or None)"
+    )
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "BURNLINE_DATA_DIR": str(tmp_path)}
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
 @contextmanager
 def _killed_after(process: "subprocess.Popen[str]", seconds: float) -> Iterator[None]:
     """So that a process that says nothing fails the test, and does not stop it."""

@@ -7,9 +7,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import get_resolver
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from common import engine, metrics
+from common import engine, metrics, work
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -28,7 +32,18 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: its.stop())
         metrics.share(settings.ENV.data_dir / "metrics")
-        if not its.run():
+        if not its.run(prepare=load):
             # What hangs must not keep the process; others have its work already.
             logging.shutdown()
             os._exit(0)
+
+
+def load() -> None:
+    """Read, while nothing is due yet, what the first piece of each kind would else wait for: its task, and all
+    addresses that a message may name. What is broken there is for who needs it to say again."""
+    try:
+        for model in work.kinds():
+            import_string(model.TASK)
+        _ = get_resolver().reverse_dict
+    except Exception:
+        logger.exception("Not all that the engine may need could be read.")
