@@ -64,8 +64,8 @@ def create(
 def change(
     integration: Integration, changes: Mapping[str, Any], *, by: Actor, now: datetime, version: int | None = None
 ) -> bool:
-    """Rename it, give it to a team, or switch it off: then its token is refused within five seconds. False when nothing
-    differs. Raises Invalid, VersionMoved."""
+    """Rename it, give it to a team, or switch it off: then its token is refused within five seconds. Switched on
+    again, its signs of life are waited for from then on. False when nothing differs. Raises Invalid, VersionMoved."""
     access.require(by, access.Act.ADMINISTER)
     Integration.objects.select_for_update().filter(pk=integration.pk).exists()
     integration.refresh_from_db()
@@ -79,6 +79,8 @@ def change(
         raise Invalid(_("An integration needs a name."), errors=[("name", _("Give it a name."))])
     for name, value in different.items():
         setattr(integration, name, value)
+    if different.get("is_active"):
+        integration.active_since = now
     integration.version += 1
     integration.save()
     action = Action.INTEGRATION_CHANGED
@@ -232,6 +234,10 @@ route:
   group_wait: 10s
   group_interval: 1m
   repeat_interval: 1h
+  routes:
+    # A sign of life that comes often: where it stays away, an incident opens.
+    - matchers: [alertname="{routes.WATCHDOG}"]
+      repeat_interval: 5m
 """
 
 

@@ -7,7 +7,7 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Lif
 from config import wsgi  # first: Django must be set up before what follows reads models
 
 # isort: split
-from config import door
+from config import door, senders
 from config.bridge import Bridge
 from config.live import Streams
 from config.settings import ENV
@@ -17,7 +17,7 @@ HttpApplication = Callable[[HTTPScope, ASGIReceiveCallable, ASGISendCallable], A
 DRAIN_SECONDS = 2.0
 READING = ("GET", "HEAD")
 
-bridge = Bridge(wsgi.application, threads=ENV.threads, short_way=door.take)
+bridge = Bridge(wsgi.application, threads=ENV.threads, short_way=door.take, senders=senders)
 streams = Streams(wsgi.application)
 
 # Exact path -> what answers its readers on the event loop, holding no thread of the bridge.

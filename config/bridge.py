@@ -2,26 +2,29 @@
 
 A thread is taken once there is nothing left to wait for from the sender, and is free again before an answer that fits
 in memory is sent: neither slow senders nor slow readers of pages hold one. The bounds are kept by `bodies.py`, the
-turns by `turns.py`: each token of an integration has a lane of its own, and all pages share one.
+turns by `turns.py`: each token of an integration has a lane of its own, and all pages share one. So have bodies, but
+there a lane is an integration, and whoever cannot show that it is one shares a lane with all the others who cannot.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from io import BytesIO
 from types import TracebackType
+from typing import Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPResponseStartEvent, HTTPScope
 
 from common import metrics
 from config import messages
-from config.bodies import MIB, Bodies, BodyRefused, Bound, SenderLeft
+from config.bodies import MIB, Bodies, BodyRefused, Bound, Owner, SenderLeft
 from config.turns import Crowded, Turns
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,14 @@ OptionalExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tup
 
 # Answers some requests in place of the application, from the environ and the body; None to what it leaves to it.
 ShortWay = Callable[[WSGIEnvironment, bytes], Awaitable[messages.Answer | None]]
+
+
+class Senders(Protocol):
+    """Knows who sends a webhook; None where that is nobody. The one is quick, the other may take a while."""
+
+    def remembered(self, environ: WSGIEnvironment, /) -> Hashable: ...
+
+    async def asked(self, environ: WSGIEnvironment, /) -> Hashable: ...
 
 
 class ReaderLeft(Exception):
@@ -80,9 +91,11 @@ class Bridge:
         patience: float = 60,
         waiting: int = WAITING,
         short_way: ShortWay | None = None,
+        senders: Senders | None = None,
     ) -> None:
         self._application = application
         self._short_way = short_way
+        self._senders = senders
         self._bounds = bounds
         self._patience = patience
         self._bodies = Bodies(ceiling)
@@ -102,7 +115,10 @@ class Bridge:
         bound = next(bound for bound in self._bounds if environ["PATH_INFO"].startswith(bound.prefix))
         try:
             declared, asks_first = messages.declared_length(headers), b"expect" in names
-            async with self._bodies.read(receive, declared=declared, bound=bound, asks_first=asks_first) as body:
+            owner = self._owner(bound, environ)
+            async with self._bodies.read(
+                receive, declared=declared, bound=bound, owner=owner, asks_first=asks_first
+            ) as body:
                 short_way = self._short_way if bound.view_refuses else None
                 if short_way and (answer := await short_way(environ, body.getvalue())):
                     await messages.send_whole(answer, send)
@@ -135,6 +151,14 @@ class Bridge:
         calls = [asyncio.wrap_future(call) for call in list(self._running)]
         if calls:
             await asyncio.wait(calls, timeout=seconds)
+
+    def _owner(self, bound: Bound, environ: WSGIEnvironment) -> Owner:
+        if not (self._senders and bound.view_refuses):
+            return Owner(bound.prefix)
+        sender = self._senders.remembered(environ)
+        if sender is not None:
+            return Owner(sender)
+        return Owner(bound.prefix, functools.partial(self._senders.asked, environ))
 
     async def _in_turn(
         self, bound: Bound, environ: WSGIEnvironment, receive: ASGIReceiveCallable, send: ASGISendCallable

@@ -609,15 +609,15 @@ def test_nothing_runs_for_a_sender_who_leaves() -> None:
 def test_bodies_past_what_the_process_may_hold_are_asked_to_come_later() -> None:
     application = Recorder()
     bridge = Bridge(application, ceiling=1000)
-    half = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 800\r\n\r\n" + b"x" * 700
+    half = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 600\r\n\r\n" + b"x" * 500
 
     with served(bridge) as port:
         with said(port, half):
-            assert eventually(lambda: bridge.bytes_held == 700)
-            refused, content = ask(port, "/webhooks/alertmanager/", "POST", b"x" * 400)
-            taken, _ = ask(port, method="POST", body=b"x" * 300)
+            assert eventually(lambda: bridge.bytes_held == 500)
+            refused, content = ask(port, "/webhooks/alertmanager/", "POST", b"x" * 300)
+            taken, _ = ask(port, "/webhooks/alertmanager/", "POST", b"x" * 250)
         assert eventually(lambda: bridge.bytes_held == 0)
-        later, _ = ask(port, method="POST", body=b"x" * 400)
+        later, _ = ask(port, "/webhooks/alertmanager/", "POST", b"x" * 300)
 
     assert refused.status == 503
     assert refused.headers["retry-after"] == "2"
@@ -746,6 +746,21 @@ def test_who_writes_all_before_reading_hears_the_refusal() -> None:
         answer = heard(connection)
 
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_who_writes_all_before_reading_hears_that_there_is_no_room() -> None:
+    body = b"x" * 20_000_000
+    ahead = f"POST /webhooks/ HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    bridge = Bridge(Recorder(), ceiling=1_000_000)
+
+    with served(bridge) as port, said(port, ahead) as connection:
+        connection.sendall(body[1:])
+        assert eventually(lambda: bridge.bytes_held == 0), "nothing is kept of what is refused"
+        connection.sendall(body[:1])
+        answer = heard(connection)
+
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 2\r\n" in answer
 
 
 def test_what_the_door_refuses_is_among_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:

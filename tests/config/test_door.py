@@ -13,7 +13,7 @@ import pytest
 from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError
 
-from alerts import group_commit, ingest, integrations, routing
+from alerts import group_commit, ingest
 from alerts.group_commit import GroupCommit
 from alerts.models import Alert, Delivery
 from common import metrics
@@ -58,8 +58,6 @@ class Sender:
 
 @pytest.fixture
 def sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sender]:
-    integrations.forget()
-    routing.forget()
     commits = GroupCommit(most_waiting=3)
     monkeypatch.setattr(group_commit, "_shared", commits)
     with served(Bridge(get_wsgi_application(), short_way=door.take)) as port:
