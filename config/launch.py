@@ -100,10 +100,14 @@ def test_all(*words: str) -> None:
     install(DEV_LOCK)
     with settings_of_tests() as env:
         pytest, of_each_core = [PYTHON, "-m", "pytest"], ["-n", str(cores())]
-        succeed([*clusters(of_each_core), *pytest, *of_each_core, "-m", "not e2e", *words], env)
-        # Both take minutes, and neither is in a hurry.
+        tests = [*side_by_side(), "-m", "not e2e and not proof", *words]
+        succeed([*clusters(tests, "--no-sync"), *pytest, *tests], env, no_tests_is_fine=bool(words))
+        proofs = [*of_each_core, "-m", "proof and not e2e", *words]
+        succeed([*clusters(proofs), *pytest, *proofs], env, no_tests_is_fine=bool(words))
+        # Both take minutes, and neither is in a hurry. The browser's own loop goes on in the worker that had it, and
+        # keeps Django from nothing there.
         beside = [*of_each_core, "--dist", "loadfile", "-m", "proof or e2e", *words, *BY_DATABASE, EVERY_PAGE]
-        succeed([*pytest, *beside], env, no_tests_is_fine=bool(words))
+        succeed([*pytest, *beside], {**env, "DJANGO_ALLOW_ASYNC_UNSAFE": "1"}, no_tests_is_fine=bool(words))
         # Nothing beside them: they measure, and each starts servers of its own.
         succeed(
             [PYTHON, "-m", "pytest", "-m", "e2e", "--ignore=" + EVERY_PAGE, *words], env, no_tests_is_fine=bool(words)
@@ -119,9 +123,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def clusters(options: "Sequence[str]") -> "list[str]":
+def clusters(options: "Sequence[str]", *words: str) -> "list[str]":
     """What to put before pytest with these options: a PostgreSQL and a Redis for each of its workers."""
-    return [PYTHON, "-m", "tests.clusters", *(options[:2] if options[:1] == ["-n"] else [])]
+    return [PYTHON, "-m", "tests.clusters", *words, *(options[:2] if options[:1] == ["-n"] else [])]
 
 
 def prove(*words: str) -> None:

@@ -1,7 +1,8 @@
 """A PostgreSQL and a Redis of the tests' own, on free ports, for as long as one command runs.
 
 python -m tests.clusters pytest
-python -m tests.clusters -n 2 pytest -n 2       a pair for each worker
+python -m tests.clusters -n 2 pytest -n 2               a pair for each worker
+python -m tests.clusters --no-sync -n 2 pytest -n 2     which lose what was committed if they fall
 """
 
 import glob
@@ -25,11 +26,14 @@ PATIENCE = 30.0  # seconds for a server to start
 def main(command: Sequence[str]) -> int:
     """Run the command beside both, and give its exit code."""
     signal.signal(signal.SIGTERM, _leave)
+    is_synced = command[0] != "--no-sync"
+    command = command if is_synced else command[1:]
     pairs, command = (int(command[1]), command[2:]) if command[0] == "-n" else (1, command)
     env = dict(os.environ)
     with ExitStack() as all_of_them:
         for worker in range(pairs):
-            database_url, redis_url = (all_of_them.enter_context(server()) for server in (postgresql, redis))
+            database_url = all_of_them.enter_context(cluster(is_synced=is_synced)).url
+            redis_url = all_of_them.enter_context(redis())
             env |= {f"DATABASE_URL_OF_GW{worker}": database_url, f"REDIS_URL_OF_GW{worker}": redis_url}
         env |= {name: env[f"{name}_OF_GW0"] for name in ("DATABASE_URL", "REDIS_URL")}
         return subprocess.call(command, env={**env, "PYTEST_PLUGINS": "tests.clusters"})
@@ -45,15 +49,9 @@ def pytest_load_initial_conftests() -> None:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of a fresh cluster with fsync on, as in production; it is gone afterwards."""
-    with cluster() as its:
-        yield its.url
-
-
-@contextmanager
-def cluster() -> Iterator["Cluster"]:
-    """A fresh one that runs, and that may be stopped and started again; it is gone afterwards."""
+def cluster(*, is_synced: bool = True) -> Iterator["Cluster"]:
+    """A fresh PostgreSQL that runs, and that may be stopped and started again; it is gone afterwards. It waits for the
+    disk, as in production, where it is synced."""
     initdb, postgres = (_postgresql_binary(name) for name in ("initdb", "postgres"))
     with _folder() as folder:
         data = folder / "data"
@@ -64,7 +62,7 @@ def cluster() -> Iterator["Cluster"]:
             user=_owner(),
             cwd=folder,
         )
-        its = Cluster(postgres, folder, data)
+        its = Cluster(postgres, folder, data, is_synced=is_synced)
         its.start()
         try:
             yield its
@@ -75,7 +73,7 @@ def cluster() -> Iterator["Cluster"]:
 class Cluster:
     """A PostgreSQL on a data folder of its own, always at the same port."""
 
-    def __init__(self, postgres: str, folder: Path, data: Path) -> None:
+    def __init__(self, postgres: str, folder: Path, data: Path, *, is_synced: bool) -> None:
         self.port = free_port()
         self.url = f"postgresql://burnline@127.0.0.1:{self.port}/postgres"
         options = {
@@ -83,6 +81,7 @@ class Cluster:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": folder,
             "max_connections": 200,
+            **({} if is_synced else dict.fromkeys(("fsync", "full_page_writes", "synchronous_commit"), "off")),
         }
         self._command = [postgres, "-D", str(data), *(w for n, v in options.items() for w in ("-c", f"{n}={v}"))]
         self._log = folder / "log"

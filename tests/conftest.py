@@ -15,7 +15,7 @@ from django.db import connection, connections
 from django.test import TransactionTestCase
 from rest_framework.test import APIClient
 
-from alerts import routing
+from alerts import integrations, routing
 from common import append_only, pulse
 from home.templatetags import deliveries
 from incidents import impact
@@ -85,6 +85,7 @@ def _the_engine_lives(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_is_known_from_another_test() -> None:
     """What a process goes by for some seconds."""
+    integrations.forget()
     routing.forget()
     impact.forget()
     deliveries.forget()

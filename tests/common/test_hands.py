@@ -164,7 +164,7 @@ def test_what_waits_behind_a_publish_that_hangs_comes_back_once_and_nobody_waite
     began = time.monotonic()
     workers.hand_over(taken, time.monotonic())
     assert workers.refused() == []
-    assert time.monotonic() - began < 0.2
+    assert time.monotonic() - began < 2
     back = came_back(workers)
     broker.answers.set()
     time.sleep(0.1)

@@ -453,7 +453,7 @@ def test_the_whole_exchange_ends_in_time(
     with pytest.raises(outside.TooSlow, match=r"127\.0\.0\.2"):
         outside.post(elsewhere.url("/secret-path"), b"{}", {})
 
-    assert hurry <= time.monotonic() - begun < hurry + 0.4
+    assert hurry <= time.monotonic() - begun < hurry + 2
 
 
 def test_a_body_that_drips_is_cut_and_its_status_kept(elsewhere: providers.HttpProvider, hurry: float) -> None:
@@ -462,7 +462,7 @@ def test_a_body_that_drips_is_cut_and_its_status_kept(elsewhere: providers.HttpP
 
     answer = outside.post(elsewhere.url(), b"{}", {})
 
-    assert time.monotonic() - begun < hurry + 0.4
+    assert time.monotonic() - begun < hurry + 2
     assert (answer.status, answer.whole) == (200, False)
 
 
@@ -474,7 +474,7 @@ def test_a_request_that_nobody_reads_ends_in_time(settings: Settings, hurry: flo
         with pytest.raises(outside.TooSlow):
             outside.post(f"http://127.0.0.1:{deaf.getsockname()[1]}/", b"x" * (32 << 20), {})
 
-        assert time.monotonic() - begun < hurry + 0.5
+        assert time.monotonic() - begun < hurry + 2
 
 
 def test_a_resolver_that_hangs_ends_in_time_and_holds_up_no_other_name(
@@ -497,7 +497,7 @@ def test_a_resolver_that_hangs_ends_in_time_and_holds_up_no_other_name(
             outside.post("https://hangs.example/x", b"{}", {})
         assert outside.post(f"http://fine.example:{elsewhere.port}/x", b"{}", {}).status == 204
 
-    assert time.monotonic() - begun < 3 * hurry + 0.5
+    assert time.monotonic() - begun < 3 * hurry + 2
     assert started == ["hangs.example"], "one thread for one name"
     stop.append(True)
 
@@ -527,7 +527,7 @@ def test_an_address_that_swallows_everything_leaves_time_for_the_next(
         begun = time.monotonic()
         with pytest.raises(outside.TooSlow, match="did not take the connection"):
             outside.post(f"http://one.example:{elsewhere.port}/x", b"{}", {})
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 4
         for line in waiting:
             line.close()
 

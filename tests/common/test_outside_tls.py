@@ -117,7 +117,7 @@ def test_a_handshake_that_hangs_ends_in_time(settings: Settings, monkeypatch: py
         with pytest.raises(outside.TooSlow):
             outside.post(f"https://127.0.0.1:{deaf.getsockname()[1]}/", b"{}", {})
 
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 3
 
 
 def test_the_certificates_of_this_machine_are_what_we_trust() -> None:

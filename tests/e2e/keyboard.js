@@ -18,6 +18,10 @@ globalThis.keyboard = (() => {
   );
   const around = (element) => [element, element.parentElement, element.nextElementSibling].filter(Boolean);
   const looks = (element) => around(element).map(look).join();
+  const isOutside = (element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom <= 0 || top >= innerHeight;
+  };
   // What lies above it: null where nothing does.
   const above = (element) => {
     const box = element.getClientRects()[0];
@@ -39,6 +43,8 @@ globalThis.keyboard = (() => {
       seen.add(choice(element));
       if (atRest.get(element) === looks(element)) unseen.add(element);
       for (let frame = 0; above(element); frame++) {
+        // What moves while Chromium scrolls to it may end outside of the window: what lies there is covered by nothing.
+        if (frame === 100 && isOutside(element)) element.scrollIntoView({ block: "nearest" });
         if (frame === 150) {
           covered.add(`${named(element)} lies below ${named(above(element))}`);
           break;

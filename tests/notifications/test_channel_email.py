@@ -160,7 +160,7 @@ def test_a_server_that_hangs_is_left_in_time(step: str, server: MailProvider, mo
 
     outcome = EMAIL.send(MESSAGE, ALICE)
 
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4
     assert outcome == Later("127.0.0.1 took longer than 0.3 seconds.")
 
 
@@ -187,7 +187,7 @@ def test_a_server_that_drips_is_left_in_time(
         outcome = EMAIL.send(MESSAGE, ALICE)
 
     assert isinstance(outcome, Later)
-    assert time.monotonic() - begun < 1.4
+    assert time.monotonic() - begun < 3
 
 
 def test_no_timer_is_left_behind(server: MailProvider, settings: Settings) -> None:

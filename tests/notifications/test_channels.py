@@ -282,7 +282,7 @@ def test_a_slow_provider_is_left_in_time(
 
     outcome = send(kind, provider)
 
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < 3
     assert outcome == Later("127.0.0.1 took longer than 0.4 seconds.")
 
 
