@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, Func, QuerySet, Subquery, Value
+from django.db.models import BooleanField, F, Func, QuerySet, Subquery, TextField, Value
+from django.db.models.lookups import In
 from django.db.models.sql.compiler import SQLCompiler
 from django.forms.utils import from_current_timezone
 from django.utils.datastructures import MultiValueDict
@@ -18,6 +20,8 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 
 _TEXT = {"type": "string"}
+_DAY = timedelta(days=1)
+_PLAIN = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,99}")
 Choices = Iterable[tuple[str, object]]  # a value, and what people read, which no filter looks at
 
 
@@ -66,6 +70,32 @@ class AnyOf(django_filters.Filter):
 
     def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
         return queryset.filter(**{f"{self.field_name}__in": value}) if value else queryset
+
+
+class TextsWidget(forms.TextInput):
+    """By repetition only, as a text may hold a comma."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
+        given = data.getlist(name) if isinstance(data, MultiValueDict) else [data.get(name, "")]
+        return [str(text) for text in given if text]
+
+
+class AnyText(AnyOf):
+    """Rows whose column is one of the texts given, by repetition only: each is taken as it stands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"widget": TextsWidget, **kwargs})
+
+
+class AnyLabelText(AnyOf):
+    """Rows with a label that has one of the texts given, by repetition or comma. `label` is its name."""
+
+    def __init__(self, *args: Any, label: str, **kwargs: Any) -> None:
+        super().__init__(*args, **{"field_name": "labels", **kwargs})
+        self.label = label
+
+    def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
+        return queryset.filter(In(LabelText(self.field_name, self.label), value)) if value else queryset
 
 
 class Belongs(AnyOf):
@@ -160,21 +190,13 @@ class LabelsField(ManyField):
         return words
 
 
-class LabelsWidget(forms.TextInput):
-    """By repetition only, as a label's value may hold a comma."""
-
-    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> list[str]:
-        given = data.getlist(name) if isinstance(data, MultiValueDict) else [data.get(name, "")]
-        return [str(text) for text in given if text]
-
-
 class HasLabels(django_filters.Filter):
     """Rows whose labels have every `name:value` given."""
 
     field_class = LabelsField
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"field_name": "labels", "widget": LabelsWidget, **kwargs})
+        super().__init__(*args, **{"field_name": "labels", "widget": TextsWidget, **kwargs})
         extend_schema_field({"type": "array", "items": {**_TEXT, "pattern": "^[^:\\x00]+:"}})(self)
 
     def filter(self, queryset: QuerySet[Any], value: list[str]) -> QuerySet[Any]:
@@ -195,7 +217,9 @@ class InstantField(forms.Field):
             moment = parse_datetime(str(value).strip().replace(" ", "+") if "T" in str(value) else str(value))
             if moment is None:
                 raise ValueError
-            return from_current_timezone(moment).astimezone(UTC)
+            moment = from_current_timezone(moment).astimezone(UTC)
+            _ = moment - _DAY, moment + _DAY  # so that it is shown in any zone
+            return moment
         except (ValueError, OverflowError) as exc:
             raise ValidationError("Write a moment such as 2026-03-02T09:00:00Z.") from exc
 
@@ -222,3 +246,26 @@ class HasLabel(Func):
         if connection.vendor == "postgresql":
             return f"{labels} @> jsonb_build_object({name}::text, {text}::text)", parameters
         return f"EXISTS (SELECT 1 FROM json_each({labels}) WHERE key = {name} AND atom = {text})", parameters
+
+
+class LabelText(Func):
+    """The text that a JSON object has under this name, whatever characters the name is made of; else null."""
+
+    output_field = TextField()
+
+    def __init__(self, column: str, name: str) -> None:
+        super().__init__(F(column), Value(name))
+        self.name = name
+
+    def as_sql(  # type: ignore[override]
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
+    ) -> tuple[str, list[Any]]:
+        parts = [compiler.compile(each) for each in self.get_source_expressions() if each is not None]
+        labels, name = (sql for sql, _ in parts)
+        parameters = [parameter for _, given in parts for parameter in given]
+        if connection.vendor == "postgresql":
+            return f"({labels} ->> {name}::text)", parameters
+        if _PLAIN.fullmatch(self.name):
+            # which takes a tenth of walking through the object
+            return f"json_extract({labels}, '$.{self.name}')", parameters[:-1]
+        return f"(SELECT atom FROM json_each({labels}) WHERE key = {name})", parameters

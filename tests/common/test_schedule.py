@@ -48,6 +48,22 @@ def test_a_slot_begins_at_a_multiple_of_its_length() -> None:
 
 
 @pytest.mark.django_db
+def test_what_has_nothing_to_do_is_not_entered(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [False, True]
+    job = Job("sweep", JOB.function, timedelta(seconds=1), when="tests.common.test_schedule.is_wanted")
+    monkeypatch.setattr("tests.common.test_schedule.is_wanted", lambda now: answers.pop(0), raising=False)
+    monkeypatch.setattr(schedule, "jobs", lambda: {job.name: job})
+    timetable = Timetable()
+
+    for _ in range(3):
+        timetable.enter(now=NOW)
+    assert not ScheduledRun.objects.exists()
+    assert answers == [True], "asked once in a slot, however often the engine looks"
+    timetable.enter(now=NOW + job.every)
+    assert ScheduledRun.objects.get().slot == NOW + job.every
+
+
+@pytest.mark.django_db
 def test_any_number_of_engines_run_a_slot_once() -> None:
     for _ in range(3):
         Timetable().enter(now=NOW)
