@@ -48,8 +48,14 @@ def _count_with_the_others(**_: object) -> None:
     metrics.share(settings.ENV.data_dir / "metrics")
 
 
-# Domain functions that take `now`, and how often each is called: once in such a span of time, by whoever is quickest.
+# Domain functions that take `now`, and how often each is called: once in such a span of time, by whoever is quickest;
+# where another function is named, only when that one says that there is something to do.
 app.conf.beat_schedule = {
+    "tell of new incidents": {
+        "task": "incidents.announcing.announce",
+        "schedule": timedelta(seconds=1),
+        "when": "incidents.announcing.is_due",
+    },
     "clean up due work": {"task": "common.schedule.clean_up", "schedule": timedelta(hours=1)},
     "end graces of alerts": {"task": "alerts.grace.end", "schedule": timedelta(seconds=10)},
     "look for heartbeats": {"task": "alerts.heartbeats.look", "schedule": timedelta(seconds=10)},

@@ -270,7 +270,11 @@ else:
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-15000;",
+                # What the log holds is copied into the file once that is 16,000 pages (64 MB): most of them are written
+                # again by then, each at a random place, and are copied once. A cache lives only until somebody else has
+                # written, and so need not be large.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-8000; "
+                "PRAGMA wal_autocheckpoint=16000;",
             },
         }
     }
@@ -353,7 +357,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else Non
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 << 20
 WEBHOOK_MAX_BYTES = 32 << 20
 # Who is told, in the same transaction, how a message of such a topic ended, and by what it was in vain so far.
-MESSAGES_END_AT = {"incident": "incidents.notices.record"}
+MESSAGES_END_AT = {"incident": "incidents.notices.record", "incidents": "incidents.notices.record"}
 # How people are told of changes to their accounts, and sent the links by which they set a password.
 ACCOUNT_MESSAGES = {"tell": "notifications.accounts.tell", "send_link": "notifications.accounts.send_link"}
 # What of /metrics is read from the database at each scrape.

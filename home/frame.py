@@ -30,7 +30,7 @@ def on_pages(request: HttpRequest) -> dict[str, Any]:
 
 
 def counts(reader: User) -> dict[str, int]:
-    """The open incidents that somebody may see, and the action items that wait for them. One statement."""
+    """The open incidents that count and somebody may see, and the action items that wait for them. One statement."""
     sql, parameters = _statement(is_admin=reader.is_admin)
     with connection.cursor() as cursor:
         cursor.execute(sql, [reader.pk if parameter == _READER else parameter for parameter in parameters])
@@ -43,7 +43,7 @@ def _statement(*, is_admin: bool) -> tuple[str, tuple[Any, ...]]:
     """Building it takes ten times as long as running it, and is the same for all readers of a kind."""
     reader = person(User(pk=_READER, is_admin=is_admin))
     to_do = ActionItem.objects.for_actor(reader).filter(owner=_READER, status__in=_TO_DO)
-    counted = Incident.objects.for_actor(reader).open().filter(is_candidate=False)
+    counted = Incident.objects.for_actor(reader).open().confirmed()
     both = User.objects.order_by().values_list(_count_of(counted), _count_of(to_do))
     return both[:1].query.sql_with_params()
 

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 from common import undo
 from common.forms import Form
 from common.keyset import Page
+from common.narrowing import Chip, Facet, Option, options
 from people.actors import SignedInRequest
 
 # By subject; each is a template of templates/styleguide/, whose comment says when to use it.
@@ -25,7 +26,7 @@ EXAMPLES = {
     "Values": ["times", "durations", "unknown", "numbers", "words_of_users", "labels"],
     "Marks": ["icons", "severity", "status", "badges", "avatars"],
     "Acts": ["buttons", "menus", "undo", "confirm", "dialog", "keys", "loading"],
-    "Ways": ["tabs", "filters", "pagination", "export", "page_head"],
+    "Ways": ["tabs", "filters", "facets", "pagination", "export", "page_head"],
     "Contents": ["lists", "empty", "stepper", "timeline", "budget", "message", "form", "formats", "refreshed"],
 }
 SCHEMES = {"light": "Light", "dark": "Dark"}
@@ -100,6 +101,15 @@ def _values() -> dict[str, Any]:
         "statuses": ["triggered", "acknowledged", "mitigated", "resolved", "closed", "stale", "approved"],
         "labels": {"alertname": "X", **{f"label_{n}": "a value" for n in range(7)}},
         "steps": steps,
+        "chips": [Chip("Severity", "critical", "#example-facets", is_ours=False)],
+        "facets": [
+            Facet(
+                "Severity",
+                options([Option("#example-facets", is_on=True, name="critical", count="1,000+")]),
+                is_ours=False,
+                is_on=True,
+            )
+        ],
         "page": Page([], "next", "previous"),
         "form": ExampleForm({"name": "A name that is longer than it may be", "kind": ""}),
     }

@@ -39,12 +39,13 @@ class ImpactOut(rest.Output):
     minutes = Share(allow_null=True, help_text="Of a total outage that would have cost the same.")
     coverage = Share(allow_null=True, help_text="How much of the interval samples cover.")
     provisional = serializers.BooleanField()
+    counts = serializers.BooleanField(help_text="False for a candidate: what it burned counts once it is confirmed.")
     attribution = AttributionOut()
     status = serializers.ChoiceField([(status.value, status.name) for status in Status])
     window_from = rest.Instant(source="window.start")
     window_to = rest.Instant(source="window.end")
     postmortem_required = serializers.BooleanField(
-        allow_null=True, help_text="More than a fifth of the budget; null where it is unknown."
+        allow_null=True, help_text="More than a fifth of the budget, by what counts; null where it is unknown."
     )
 
 

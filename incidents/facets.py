@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet, Value
 
+from common.narrowing import Count, flag
 from incidents.models import Incident
 
 BOUND = 250  # what is over is counted up to here: each is read from another place of the disk
@@ -27,26 +28,20 @@ NAMED = {"service": "catalog_service", "model": "catalog_model", "team": "people
 
 _ALL = " AND ".join(f"in_{name} = 1" for name in COLUMNS)
 _CTE = ", ".join(
-    [*(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "mine"]
+    [*(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "mine", "candidate"]
     + [f"in_{name}" for name in COLUMNS]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """Of one value. `name` is what people read, where that is not the value itself."""
-
-    value: str
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
-    """`open` and `mine` are of the tabs, `shown` is of the list; where it `is_bounded`, so are those by facet."""
+    """`open` and `mine` are of the tabs, without their candidates, which are counted beside them. `shown` is of the
+    list, candidates too, and so are those by facet; where it `is_bounded`, so are they."""
 
     open: int
+    open_candidates: int
     mine: int
+    mine_candidates: int
     shown: int
     is_bounded: bool
     by_facet: Mapping[str, tuple[Count, ...]]
@@ -96,7 +91,7 @@ def count(counting: Statement, parameters: Sequence[Any]) -> Counts:
     with connection.cursor() as cursor:
         cursor.execute(counting.sql, parameters)
         rows: list[tuple[str, str, str, int]] = cursor.fetchall()
-    totals = {"open": 0, "mine": 0, "shown": 0}
+    totals = dict.fromkeys(("open", "open_candidates", "mine", "mine_candidates", "shown"), 0)
     by_facet: dict[str, list[Count]] = {name: [] for name in (*COLUMNS, "label")}
     beside: dict[str, list[tuple[str, str, int]]] = {name: [] for name in counting.beside}
     for part, value, name, number in rows:
@@ -118,18 +113,14 @@ def count(counting: Statement, parameters: Sequence[Any]) -> Counts:
 def _compiled(incidents: QuerySet[Incident], mine: Q, chosen: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
     """The SELECT of what stands in _CTE: of each incident its facets, and whether it is in what is chosen of each."""
     inside = {
-        f"in_{name}": _flag(Q(**{f"{column}__in": chosen[name]})) if chosen.get(name) else Value(1)
+        f"in_{name}": flag(Q(**{f"{column}__in": chosen[name]})) if chosen.get(name) else Value(1)
         for name, column in COLUMNS.items()
     }
-    found = incidents.annotate(is_mine=_flag(mine), **inside).values_list(
-        *(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "is_mine", *inside
+    found = incidents.annotate(is_mine=flag(mine), candidate=flag(Q(is_candidate=True)), **inside).values_list(
+        *(f"{name}_id" if name in NAMED else name for name in COLUMNS), "labels", "is_mine", "candidate", *inside
     )
     sql, parameters = found.query.get_compiler(connection=connection).as_sql()
     return sql, parameters
-
-
-def _flag(condition: Q) -> Case:
-    return Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())
 
 
 def _counts() -> str:
@@ -141,8 +132,10 @@ def _counts() -> str:
         f"GROUP BY label.key, label.value ORDER BY n DESC, word LIMIT {LABELS}"
     )
     parts = [
-        f"SELECT 'open', '', '', count(*) FROM opens WHERE {_ALL}",
-        f"SELECT 'mine', '', '', count(*) FROM opens WHERE {_ALL} AND mine = 1",
+        f"SELECT 'open', '', '', count(*) FROM opens WHERE {_ALL} AND candidate = 0",
+        f"SELECT 'open_candidates', '', '', count(*) FROM opens WHERE {_ALL} AND candidate = 1",
+        f"SELECT 'mine', '', '', count(*) FROM opens WHERE {_ALL} AND mine = 1 AND candidate = 0",
+        f"SELECT 'mine_candidates', '', '', count(*) FROM opens WHERE {_ALL} AND mine = 1 AND candidate = 1",
         f"SELECT 'shown', '', '', count(*) FROM base WHERE {_ALL}",
         f"SELECT * FROM ({labels}) AS labels",
     ]

@@ -44,8 +44,8 @@ def change(
     """Set fields and moments; one entry for each that differs. False when nothing does.
 
     `version` is the one that the caller has seen: VersionMoved when it is no longer that. Moments, privacy and drill
-    are for managers of the team, and so is the team of a private incident, as its managers see it; a moment needs a
-    `reason`. Raises Invalid, Forbidden, VersionMoved.
+    are for managers of the team, and so is the team of a private incident, as its managers see it, and to say of what
+    counts that it does no more; a moment needs a `reason`. Raises Invalid, Forbidden, VersionMoved.
     """
     Incident.objects.select_for_update().filter(pk=incident.pk).exists()
     incident.refresh_from_db()
@@ -55,7 +55,8 @@ def change(
     before, different = audit.differences(incident, cleaned)
     if not different:
         return False
-    if any(name in _FOR_MANAGERS for name in different) or ("team" in different and incident.is_private):
+    is_doubted = different.get("is_candidate", False)
+    if is_doubted or any(name in _FOR_MANAGERS for name in different) or ("team" in different and incident.is_private):
         access.require(by, access.Act.MANAGE, incident.team)
     _check(incident, different, now, reason)
     drafts = [

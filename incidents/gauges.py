@@ -20,7 +20,8 @@ _IS_OPEN = RawSQL(
 def open_incidents(now: datetime) -> Iterator[Metric]:
     """How many are open, and how many of them nobody has acknowledged. One statement, by the index of open ones."""
     rows = (
-        Incident.objects.filter(_IS_OPEN, is_drill=False, is_candidate=False)
+        Incident.objects.confirmed()
+        .filter(_IS_OPEN, is_drill=False)
         .order_by()
         .values("severity")
         .annotate(opened=Count("id"), untaken=Count("id", filter=Q(status=Incident.Status.TRIGGERED)))

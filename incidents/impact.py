@@ -1,7 +1,8 @@
 """What an incident burned: which SLOs it touched, and the share of their budgets that it took.
 
 Computed from the ledger whenever it is asked for, and never stored: a late sample or a corrected moment corrects it.
-Shares of different SLOs are never added.
+Shares of different SLOs are never added. What a candidate burned can be asked for, and counts nowhere until somebody
+confirms it; from then on it counts from its start.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from slos.models import Slo
 
 MAX_LABELLED = 500  # SLOs that one delivery links to an incident; what is beyond waits for the next delivery
 _SLUG = re.compile(r"[-a-zA-Z0-9_]{1,80}")
-_GONE = (Incident.Status.DISMISSED, Incident.Status.MERGED)
 
 
 class Unchanged(Enum):
@@ -148,7 +148,7 @@ class Impact:
     `minutes` are those of a total outage that would have cost the same. None is unknown.
 
     Where a calendar period ended within the impact, the numbers are of the period that it hurt most. `provisional`:
-    the impact goes on, or the period that it counts against.
+    the impact goes on, or the period that it counts against. No postmortem is required by what does not count.
     """
 
     link: SloLink
@@ -176,6 +176,11 @@ class Impact:
     @property
     def origin(self) -> str:
         return self.link.origin
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts: what a candidate burned does once somebody confirms it."""
+        return not self.link.incident.is_candidate
 
 
 def impacts(incident: Incident, now: datetime) -> list[Impact]:
@@ -248,7 +253,8 @@ def measure(links: Iterable[SloLink], now: datetime) -> list[Impact]:
 def with_attribution(impacts: Sequence[Impact], now: datetime) -> list[Impact]:
     """The same, each with whose its bad events are: three statements for all of them.
 
-    Incidents that were dismissed or merged are not counted beside it. The numbers count private incidents too.
+    Incidents that were dismissed or merged, and candidates, are not counted beside it; what a candidate itself burned
+    is, as if it were confirmed. The numbers count private incidents too.
     """
     if not impacts:
         return []
@@ -302,7 +308,7 @@ def _impact(linked: SloLink, interval: Interval, burned: ledger.Burned) -> Impac
         minutes=counts.minutes,
         coverage=burned.coverage,
         status=burned.status,
-        postmortem_required=counts.postmortem_required,
+        postmortem_required=not linked.incident.is_candidate and counts.postmortem_required,
         provisional=linked.ended_at is None or burned.is_projected,
         measured=burned.interval,
     )
@@ -318,7 +324,8 @@ def _overlapping(impacts: Sequence[Impact], now: datetime) -> list[SloLink]:
     own = ("incident__started_at", "incident__detected_at", "incident__created_at")
     ended = ("impact_to", "incident__mitigated_at", "incident__resolved_at")
     return list(
-        SloLink.objects.exclude(incident__status__in=_GONE)
+        SloLink.objects.confirmed()
+        .exclude(incident__status__in=Incident.GONE)
         .annotate(begins=Coalesce("impact_from", *own), ends=Coalesce(*ended, Value(now, output_field=DateTimeField())))
         .filter(across)
         .select_related("incident")

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from common import language
 from common.errors import DomainError, Invalid
 from common.text import shortened, storable
-from incidents import moments, notices, responding, sizes, timeline
+from incidents import fields, moments, notices, responding, sizes, timeline
 from incidents.models import Counter, Entry, Incident
 from people import access
 from people.actors import Actor
@@ -137,8 +137,9 @@ def move(
 ) -> bool:
     """Bring the incident to a status. True when this call moved it, False when it was there already, or is no longer
     where it is to move from: then nothing is written. `dismissed` needs a reason, `merged` the incident that it goes
-    into and that takes its alerts until this is undone; both need a manager of the team. Who resolves what nobody
-    mitigated may say when the impact ended. Raises NotAllowed, Invalid, Forbidden."""
+    into and that takes its alerts until this is undone; both need a manager of the team. Who takes a candidate confirms
+    it, and so does who merges what counts into it. Who resolves what nobody mitigated may say when the impact ended.
+    Raises NotAllowed, Invalid, Forbidden."""
     if to == Status.DISMISSED and not reason.strip():
         raise Invalid(_("Say why it is dismissed."), errors=[("reason", _("A dismissed incident says why."))])
     while True:
@@ -167,6 +168,7 @@ def move(
                     _locked(incident, incident.merged_into)
                 changes: dict[str, Any] = {**_moments(to, now), "status": to, "merged_into": target}
                 changes["reason"] = storable(reason) if to == Status.DISMISSED else ""
+                changes["is_news"] = False
                 if to in (Status.ACKNOWLEDGED, Status.MITIGATED):
                     changes["is_candidate"] = False  # who takes it has confirmed it
                 if says_end:
@@ -201,15 +203,26 @@ def move(
         # Who sees the one need not see the other, be it private or not.
         title = "" if incident.is_private else incident.title
         timeline.record(target, Entry.Kind.MERGED_IN, actor=by, at=now, incident=incident.number, title=title)
+        if not incident.is_candidate and not incident.is_drill:
+            fields.change(target, {"is_candidate": False}, by=by, now=now)  # what counted counts on in it
     if to == Status.ACKNOWLEDGED and by.user is not None and by.token is None:
         responding.join(incident, by.user, now=now)
     return True
 
 
 @transaction.atomic
+def confirm(incident: Incident, *, by: Actor, now: datetime) -> None:
+    """Let a candidate count because alerts joined it that do; who is to hear of such an incident hears of it, as long
+    as nobody has taken it."""
+    if fields.change(incident, {"is_candidate": False}, by=by, now=now) and incident.status == Status.TRIGGERED:
+        Incident.objects.filter(id=incident.id).update(is_news=True)
+        incident.is_news = True
+
+
+@transaction.atomic
 def reopen(incident: Incident, *, by: Actor, now: datetime) -> bool:
     """Open a resolved or dismissed incident because its alerts started again: back to those who had taken it, or, where
-    nobody had, to be taken anew. False when it is open already."""
+    nobody had, to be taken anew; they hear of it. False when it is open already."""
     to = Status.ACKNOWLEDGED if incident.acknowledged_at else Status.TRIGGERED
     before = incident.status
     claimed = Incident.objects.filter(id=incident.id, status__in=(Status.RESOLVED, Status.DISMISSED)).update(
@@ -218,6 +231,7 @@ def reopen(incident: Incident, *, by: Actor, now: datetime) -> bool:
         resolved_at=None,
         closed_at=None,
         reason="",
+        is_news=True,
         version=F("version") + 1,
         updated_at=now,
     )

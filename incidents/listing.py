@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,8 +21,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from common import keyset
-from common.errors import Invalid
+from common import keyset, narrowing
 from incidents import facets, filters, impact, saving, stream
 from incidents.models import Incident, IncidentQuerySet, Responder, RoleAssignment, SloLink
 from incidents.overview import COMMANDER
@@ -51,45 +50,17 @@ _LABELS = {str(value): label for value, label in (*Incident.Status.choices, *Inc
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """The filters of an address, each checked; and the addresses that have one more or one less. Those are equal that
-    say the same."""
+class Asked(narrowing.Asked):
+    """With the tab, which stands in every address."""
 
     tab: str
-    given: Mapping[str, Sequence[str]]  # name of the filter -> its values, as they stand in the address
-    values: Mapping[str, Any]  # the same as the filters understand them
-    filters: Mapping[str, Any]
-
-    def narrowed(self, incidents: QuerySet[Incident], *, but: Iterable[str] = ()) -> QuerySet[Incident]:
-        """By every filter but those."""
-        for name, one in self.filters.items():
-            if name in self.given and name not in but:
-                incidents = one.filter(incidents, self.values[name])
-        return incidents
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Asked) and self.query == other.query
-
-    def __hash__(self) -> int:
-        return hash(self.query)
-
-    @cached_property
-    def query(self) -> str:
-        """What the address says behind its question mark, in one order: the same list has the same words."""
-        return self._address(self.given)
-
-    def without(self, name: str, value: str | None = None) -> str:
-        """The address without a value, or without all that is said under the name."""
-        rest = [each for each in self.given.get(name, ()) if value is not None and each != value]
-        return self._address({**self.given, name: rest})
 
     def on_tab(self, tab: str) -> str:
         """The address of another tab, narrowed alike but for the status."""
-        return self._address({**self.given, "status": ()}, tab)
+        return replace(self, tab=tab).without("status")
 
-    def _address(self, given: Mapping[str, Sequence[str]], tab: str = "") -> str:
-        pairs = [(name, value) for name, values in given.items() for value in values]
-        return urlencode([("tab", tab or self.tab), *pairs])
+    def _address(self, given: Mapping[str, Sequence[str]]) -> str:
+        return "&".join(filter(None, [urlencode({"tab": self.tab}), super()._address(given)]))
 
 
 def tab_of(address: QueryDict) -> str:
@@ -103,18 +74,9 @@ def tab_of(address: QueryDict) -> str:
 def asked(tab: str, address: QueryDict) -> Asked:
     """What the address asks for. Raises Invalid for what no filter knows."""
     known, form_class = _filters()
-    form = form_class(address)
-    if not form.is_valid():
-        faults = [(name, str(text)) for name, texts in form.errors.items() for text in texts]
-        words = " ".join(text for name, text in faults)
-        raise Invalid(_("No incident can be asked for like this: %(faults)s") % {"faults": words}, errors=faults)
-    values = form.cleaned_data
-    given: dict[str, list[str]] = {}
-    for name in known:
-        if name != "ordering" and values[name] not in (None, "", []):
-            said = values[name] if isinstance(values[name], list) else [text for text in address.getlist(name) if text]
-            given[name] = [*dict.fromkeys(said)]
-    return Asked(tab, given, values, known)
+    values = narrowing.checked(form_class(address), _("No incident can be asked for like this: %(faults)s"))
+    given = narrowing.given((name for name in known if name != "ordering"), values, address)
+    return Asked(given, values, known, tab)
 
 
 @cache
@@ -183,7 +145,7 @@ class Row:
     firing: int
     has_slos: bool
     waiting: int
-    worst: impact.Worst | None = None
+    worst: impact.Worst | None = None  # of what counts
 
     def __str__(self) -> str:
         return f"INC-{self.number}"
@@ -341,5 +303,5 @@ def _beside() -> Mapping[str, Any]:
 
 def _rows(found: Iterable[Any], now: datetime) -> list[Row]:
     rows = [Row(*columns) for columns in found]
-    burned = impact.worst_of({row.id: row.last_seq for row in rows if row.has_slos}, now)
+    burned = impact.worst_of({row.id: row.last_seq for row in rows if row.has_slos and not row.is_candidate}, now)
     return [replace(row, worst=burned[row.id]) if row.id in burned else row for row in rows]

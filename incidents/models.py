@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Model, Service
+from notifications.models import Message
 from people.actors import Actor, ActorType
 from people.models import Discipline, Role, Team, Token, User
 from slos.models import Slo
@@ -27,6 +28,10 @@ class IsOpen(models.Func):
 class IncidentQuerySet(models.QuerySet["Incident"]):
     def open(self) -> IncidentQuerySet:
         return self.filter(IsOpen("status"))
+
+    def confirmed(self) -> IncidentQuerySet:
+        """Those that count: a candidate does once somebody confirms it."""
+        return self.filter(is_candidate=False)
 
     def for_actor(self, actor: Actor | None) -> IncidentQuerySet:
         """What this actor may see: private ones only as a responder of it, a manager of its team, or an admin."""
@@ -81,6 +86,7 @@ class Incident(models.Model):
         NEVER = "never", _("never by itself")
 
     OPEN = (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
+    GONE = (Status.DISMISSED, Status.MERGED)
 
     number = models.PositiveIntegerField(unique=True)
     title = models.CharField(max_length=300)
@@ -107,6 +113,7 @@ class Incident(models.Model):
     merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
     correlation_key = models.CharField(max_length=100, blank=True)  # what later alerts find it by; "" when declared
     is_candidate = models.BooleanField(default=False, db_default=False)  # it counts once a person confirms it
+    is_news = models.BooleanField(default=False, db_default=False)  # nobody was told yet that alerts opened it
     # which of its alerts have to end before it may resolve by itself, and how long it is quiet until then (seconds;
     # null: as the settings say)
     resolves = models.CharField(
@@ -164,6 +171,8 @@ class Incident(models.Model):
                 condition=Q(status__in=("resolved", "closed"), severity__in=("sev1", "sev2"), is_drill=False),
                 name="incident_owing",
             ),
+            # of which nobody has been told yet: none, nearly always
+            models.Index(fields=["id"], condition=Q(is_news=True), name="incident_news"),
         ]
 
     def __str__(self) -> str:
@@ -333,6 +342,30 @@ class Responder(models.Model):
         return f"{self.user} in {self.incident}"
 
 
+class Announcement(models.Model):
+    """That somebody is to be told, at `due_at`, of an incident that alerts have opened; and the message that told it,
+    which may tell of others too. `announcing` alone writes it."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="announcements")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    due_at = models.DateTimeField()
+    message = models.ForeignKey(Message, null=True, on_delete=models.PROTECT, related_name="announcements")
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "incident"], condition=Q(message=None), name="one_announcement_waits_for_each"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["due_at"], condition=Q(message=None), name="announcement_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.incident} to {self.user}"
+
+
 class RoleAssignment(models.Model):
     """Who holds a role in an incident, from when to when."""
 
@@ -364,6 +397,14 @@ class SloLinkQuerySet(models.QuerySet["SloLink"]):
     def for_actor(self, actor: Actor | None) -> SloLinkQuerySet:
         """Those of incidents that this actor may see."""
         return self.filter(incident__in=Incident.objects.for_actor(actor).values("id"))
+
+    def confirmed(self) -> SloLinkQuerySet:
+        """Those of incidents that count."""
+        return self.filter(incident__is_candidate=False)
+
+    def awaiting(self) -> SloLinkQuerySet:
+        """Those of candidates that somebody may still confirm."""
+        return self.filter(incident__is_candidate=True).exclude(incident__status__in=Incident.GONE)
 
 
 class SloLink(models.Model):

@@ -6,17 +6,19 @@ Nobody is told of what they did themselves, and nobody of an incident that they 
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from common import language
 from incidents import answer_links, timeline
-from incidents.models import Entry, Incident, Responder, RoleAssignment
+from incidents.models import Announcement, Entry, Incident, Responder, RoleAssignment
 from notifications import methods, outbox
 from notifications.channels import Priority
 from notifications.models import Delivery, Message
@@ -25,7 +27,57 @@ from people.actors import SYSTEM, Actor, person
 from people.models import User
 
 TOPIC = "incident"
+TOPICS = "incidents"  # of a message that is of several
+_LISTED = 20  # incidents that a message of several names
 _QUOTED = 1000  # characters of an entry that a message repeats
+
+
+def opened(user: User, incidents: Sequence[Incident], *, key: str, now: datetime) -> Message:
+    """Alerts have opened these, or opened them again, the most severe first: one message for all of them. Each knows
+    how many alerts are `firing` in it."""
+    worst = incidents[0]
+    count = len(incidents)
+    with language.of_person(user.language):
+        if count == 1:
+            topic, url = f"{TOPIC}:{worst.number}", worst.get_absolute_url()
+            what, words = _how_it_opened(worst)
+            subject = _subject(worst, what)
+            text = f"{words} {_firing(worst)}\n\n{_facts(worst, user)}"
+        else:
+            topic, url = f"{TOPICS}:{key}", reverse("incident-list")
+            about = {"severity": worst.get_severity_display(), "count": count, "incident": worst, "title": worst.title}
+            subject = _("[{severity}] {count} new incidents, the first {incident} - {title}").format_map(about)
+            lines = [f"{i.get_severity_display()} · {i} · {i.title} · {_firing(i)}" for i in incidents[:_LISTED]]
+            if count > _LISTED:
+                lines.append(_("And {count} more.").format(count=count - _LISTED))
+            text = "\n".join([_("Alerts have opened {count} incidents:").format(count=count), "", *lines])
+    return outbox.enqueue(
+        key=f"{TOPICS}:{key}",
+        to=user,
+        kind=Message.Kind.OPENED,
+        topic=topic,
+        subject=subject,
+        text=text,
+        url=f"{settings.ENV.public_url}{url}",
+        priority=_priority(worst, Message.Kind.OPENED),
+        now=now,
+    )
+
+
+def _how_it_opened(incident: Incident) -> tuple[str, str]:
+    """In a few words, and in a sentence."""
+    if incident.is_candidate:
+        return _("may be an incident"), _("Alerts have opened {incident}. Confirm or dismiss it.").format(
+            incident=incident
+        )
+    if incident.entries.filter(kind=Entry.Kind.STATUS_CHANGED, data__because="alerts").exists():
+        return _("fires again"), _("Alerts fire again in {incident}.").format(incident=incident)
+    return _("new incident"), _("Alerts have opened {incident}.").format(incident=incident)
+
+
+def _firing(incident: Incident) -> str:
+    count = getattr(incident, "firing", 0)
+    return ngettext("{count} alert fires.", "{count} alerts fire.", count).format(count=count)
 
 
 def asked(responder: Responder, *, by: Actor, now: datetime) -> None:
@@ -138,23 +190,28 @@ def _declined(responder: Responder) -> str:
 
 def record(message: Message, delivery: Delivery | None, now: datetime, *, then: Delivery | None = None) -> None:
     """Write on the timeline that somebody was told, or that nothing could reach them; or, once for each delivery, that
-    they could not be told by it so far."""
-    number = message.topic.partition(":")[2]
-    incident = Incident.objects.get(number=number)
+    they could not be told by it so far. On each timeline, where the message is of several incidents."""
+    topic, _colon, number = message.topic.partition(":")
+    found = Incident.objects.filter(number=number)
+    if topic == TOPICS:
+        told = Announcement.objects.filter(message__topic=message.topic)
+        found = Incident.objects.filter(pk__in=told.values("incident"))
     about: dict[str, Any] = {"user": {"id": message.user.pk, "name": message.user.name}, "message": message.kind}
+    kind, key = Entry.Kind.NOTIFICATION_FAILED, ""
     if delivery is None:
         about |= {"final": True, "reason": message.reason}
-        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, **about)
-        return
-    about |= {"channel": delivery.channel, "channel_name": methods.label_of(delivery.channel), "tries": delivery.tries}
-    if message.state == Message.State.DELIVERED:
-        timeline.record(incident, Entry.Kind.NOTIFIED, actor=SYSTEM, at=now, **about)
-        return
-    key = f"not-told-by:{delivery.pk}"
-    if timeline.written(incident, key) is None:
-        about |= {"final": False, "answer": delivery.last_answer}
-        about["then"] = methods.label_of(then.channel) if then else None
-        timeline.record(incident, Entry.Kind.NOTIFICATION_FAILED, actor=SYSTEM, at=now, key=key, **about)
+    else:
+        channel = methods.label_of(delivery.channel)
+        about |= {"channel": delivery.channel, "channel_name": channel, "tries": delivery.tries}
+        if message.state == Message.State.DELIVERED:
+            kind = Entry.Kind.NOTIFIED
+        else:
+            key = f"not-told-by:{delivery.pk}"
+            about |= {"final": False, "answer": delivery.last_answer}
+            about["then"] = methods.label_of(then.channel) if then else None
+            found = found.exclude(entries__key=key)
+    draft = timeline.Draft(kind, SYSTEM, now, data=about, key=key)
+    timeline.append([(incident, draft) for incident in found.order_by("pk")], now=now)
 
 
 def _tell(
@@ -176,7 +233,7 @@ def _tell(
         return
     key = f"{TOPIC}:{incident.number}:{key}"
     with language.of_person(user.language):
-        subject = f"[{incident.get_severity_display()}] {incident}: {what} - {incident.title}"
+        subject = _subject(incident, what)
         text = f"{words}\n\n{_facts(incident, user)}"
         actions = answer_links.offers(responder, key, now=now) if responder else ()
     outbox.enqueue(
@@ -193,10 +250,16 @@ def _tell(
     )
 
 
+def _subject(incident: Incident, what: str) -> str:
+    return f"[{incident.get_severity_display()}] {incident}: {what} - {incident.title}"
+
+
 def _priority(incident: Incident, kind: Message.Kind) -> Priority:
-    if kind == Message.Kind.MENTIONED:
+    is_quiet = kind == Message.Kind.OPENED and (incident.is_candidate or incident.severity in ("sev4", "sev5"))
+    if kind == Message.Kind.MENTIONED or is_quiet:
         return "normal"
-    return "urgent" if incident.severity in ("sev1", "sev2") and kind == Message.Kind.ASKED else "high"
+    is_call = kind in (Message.Kind.ASKED, Message.Kind.OPENED)
+    return "urgent" if incident.severity in ("sev1", "sev2") and is_call else "high"
 
 
 def _facts(incident: Incident, user: User) -> str:

@@ -30,7 +30,6 @@ LABELS = 30
 BEFORE = 3
 _CANDIDATES = 20
 _OPEN_ITEMS = 4
-_GONE = (Incident.Status.DISMISSED, Incident.Status.MERGED)
 _OF_MODELS = (Incident.Kind.QUALITY, Incident.Kind.DRIFT)
 Label = tuple[str, str]
 _DATA_SCIENCE = ("data_science", "data_scientist")
@@ -312,7 +311,7 @@ def _before(incident: Incident, actor: Actor, alert_names: Collection[str]) -> l
     if not near:
         return []
     visible = Incident.objects.for_actor(actor).filter(near, pk__lt=incident.pk, is_drill=incident.is_drill)
-    found = list(visible.exclude(status__in=_GONE).order_by("-pk")[:_CANDIDATES])
+    found = list(visible.exclude(status__in=Incident.GONE).order_by("-pk")[:_CANDIDATES])
     alerted = set(
         Incident.objects.filter(pk__in=[each.pk for each in found], alerts__name__in=alert_names).values_list(
             "pk", flat=True

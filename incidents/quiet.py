@@ -64,6 +64,7 @@ def _quiet(incidents: QuerySet[Incident], now: datetime) -> QuerySet[Incident]:
     since = own.filter(seq__gt=OuterRef("clear_seq"))
     moved, fired = since.filter(kind=Entry.Kind.STATUS_CHANGED), since.filter(kind=Entry.Kind.ALERTS_FIRED)
     disturbed = Q(alerts__status="firing") | Q(alerts__provisional_since__isnull=False)
+    disturbed |= Q(alerts__group__truncated__gt=0)  # what Alertmanager leaves out may fire
     usual = now - timedelta(seconds=settings.ENV.quiet_period)
     own_period = ExpressionWrapper(Cast("quiet_period", IntegerField()) * Value(timedelta(seconds=1)), DurationField())
     own_time = ExpressionWrapper(Value(now, DateTimeField()) - own_period, DateTimeField())

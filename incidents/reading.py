@@ -193,6 +193,8 @@ def _mark(entry: Entry) -> str:
     match entry.kind:
         case Kind.ALERTS_FIRED | Kind.OPENED | Kind.NOTIFICATION_FAILED:
             return "red"
+        case Kind.ALL_CLEAR if entry.data.get("cut_off"):
+            return ""
         case Kind.ALERTS_RESOLVED | Kind.ALL_CLEAR | Kind.STATUS_CHANGED:
             return "red" if entry.data.get("to") == Incident.Status.TRIGGERED else "green"
         case Kind.DECISION:

@@ -45,7 +45,9 @@ class HeldRole(rest.Output):
 
 class BurnedSlo(rest.Output):
     slo = serializers.CharField(source="slo.slug")
-    share = Share(allow_null=True, help_text="Of the SLO's error budget; null is unknown.")
+    share = Share(
+        allow_null=True, help_text="Of the SLO's error budget; null is unknown. A candidate's does not count."
+    )
     provisional = serializers.BooleanField(help_text="The impact goes on, or the period that it counts against.")
 
 
@@ -158,7 +160,9 @@ class IncidentChange(rest.Input):
     model = of_model(required=False, allow_null=True)
     private = serializers.BooleanField(required=False)
     drill = serializers.BooleanField(required=False)
-    candidate = serializers.BooleanField(required=False, help_text="false confirms it.")
+    candidate = serializers.BooleanField(
+        required=False, help_text="false confirms it; true says that it does not count, and needs a manager."
+    )
     started_at = rest.Instant(required=False, allow_null=True)
     detected_at = rest.Instant(required=False, allow_null=True)
     acknowledged_at = rest.Instant(required=False, allow_null=True)

@@ -91,7 +91,7 @@ WHERE id {among}"""
 # What `lock` reads of an incident, in the order of the model.
 _LOCKED = (
     *("id", "number", "status", "acknowledged_at", "resolved_at", "merged_into_id", "correlation_key"),
-    *("resolves", "reopen_window", "last_seq", "last_hash", "last_entry_at", "updated_at"),
+    *("is_candidate", "resolves", "reopen_window", "last_seq", "last_hash", "last_entry_at", "updated_at"),
 )
 
 

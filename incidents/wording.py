@@ -97,6 +97,8 @@ def sentence(entry: Entry) -> Sentence:
             return Sentence("", _("All clear"), _("an alert has ended, which is enough here"))
         case Entry.Kind.ALL_CLEAR if data.get("policy") == Incident.Resolves.FIRST:
             return Sentence("", _("All clear"), _("the alert that opened it has ended, which is enough here"))
+        case Entry.Kind.ALL_CLEAR if data.get("cut_off"):
+            return Sentence("", _("Not quite clear"), _("nothing known fires, and Alertmanager left alerts out"))
         case Entry.Kind.ALL_CLEAR:
             return Sentence("", _("All clear"), _("no alert fires any more"))
         case Entry.Kind.ROLE_ASSIGNED:

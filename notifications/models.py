@@ -53,6 +53,7 @@ class Message(models.Model):
     """Something that somebody is to be told, written down with the change that it tells of."""
 
     class Kind(models.TextChoices):
+        OPENED = "opened", _lazy("New incident")
         ASKED = "asked", _lazy("Asked to come")
         ROLE = "role", _lazy("Given a role")
         MENTIONED = "mentioned", _lazy("Mentioned")

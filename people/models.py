@@ -109,6 +109,8 @@ class User(AbstractBaseUser):
     language = models.CharField(max_length=10, blank=True, default="", db_default="")  # "": what the browser asks for
     theme = models.CharField(max_length=10, choices=Theme.choices, default=Theme.SYSTEM, db_default=Theme.SYSTEM)
     has_keys = models.BooleanField(default=True, db_default=True)  # single letters do something on their pages
+    # of what alerts open, where they respond; an admin also of what no team has
+    hears_of_incidents = models.BooleanField(default=True, db_default=True)
     has_given_password = models.BooleanField(default=False, db_default=False)  # by who printed or sent it
     is_admin = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)

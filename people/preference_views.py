@@ -34,6 +34,14 @@ class PreferencesForm(Form):
     has_keys = forms.BooleanField(
         label=gettext_lazy("Single letters do something: press ? on a page to see which"), required=False
     )
+    hears_of_incidents = forms.BooleanField(
+        label=gettext_lazy("Tell me of incidents that alerts open"),
+        help_text=gettext_lazy(
+            "Where you are responder or manager of the team that has them; admins also of those that no team has. "
+            "What comes at once comes in one message."
+        ),
+        required=False,
+    )
 
 
 def show(request: SignedInRequest) -> HttpResponse:

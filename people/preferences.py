@@ -1,4 +1,5 @@
-"""How somebody wants their own pages: theme, language, time zone, keys. Nobody else has a say in it."""
+"""How somebody wants their own pages (theme, language, time zone, keys), and of what they hear unasked. Nobody else has
+a say in it."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from common import language
 from common.errors import Invalid
 from people.models import User
 
-OF_ONE_S_OWN = {"theme", "language", "time_zone", "has_keys"}
+OF_ONE_S_OWN = {"theme", "language", "time_zone", "has_keys", "hears_of_incidents"}
 
 
 def change(user: User, changes: Mapping[str, Any]) -> bool:

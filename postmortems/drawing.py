@@ -151,7 +151,7 @@ def _slo_table(impacts: Iterable[Impact]) -> str:
 
 
 def _how_far_known(burned: Impact) -> str:
-    words = []
+    words = [] if burned.counts else ["does not count, as nobody has confirmed the incident"]
     if burned.share is None:
         no_traffic = burned.status == Status.NO_TRAFFIC
         words.append("unknown: there was no traffic" if no_traffic else "unknown: there is no data to tell")

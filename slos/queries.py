@@ -40,14 +40,22 @@ def listed(slos: QuerySet[Slo], *, now: datetime) -> list[ledger.Standing]:
 
 
 def burners(slo: Slo, *, actor: Actor, now: datetime) -> list[Burner]:
-    """The latest SHOWN incidents that touched the SLO, of those that this actor may see, the latest first. Three
-    queries."""
-    links = slo.incident_links.for_actor(actor).select_related("incident").order_by("-incident_id")[:SHOWN]
+    """The latest SHOWN incidents that touched the SLO and count, of those that this actor may see, the latest first.
+    Three queries."""
+    counted = slo.incident_links.for_actor(actor).confirmed()
+    links = counted.select_related("incident").order_by("-incident_id")[:SHOWN]
     asked = [(slo, Interval(link.begins_at, max(link.begins_at, link.ended_at or now))) for link in links]
     return [
         Burner(link, burned, provisional=link.ended_at is None or burned.is_projected)
         for link, burned in zip(links, ledger.burned(asked, now=now), strict=True)
     ]
+
+
+def candidates(slo: Slo, *, actor: Actor) -> list[Any]:
+    """The latest SHOWN incidents that touched the SLO and count once somebody confirms them, as the actor may see them.
+    One query."""
+    links = slo.incident_links.for_actor(actor).awaiting().select_related("incident").order_by("-incident_id")
+    return [link.incident for link in links[:SHOWN]]
 
 
 def _urgency(standing: ledger.Standing) -> tuple[int, Fraction, str]:

@@ -46,6 +46,7 @@ def slo_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         "slo": slo,
         "row": row,
         "burners": burners,
+        "candidates": queries.candidates(slo, actor=request.actor),
         "steps": list(reversed(steps)),
         "chart": drawing.burndown(steps, drawing.WIDE, incidents),
         "burns": drawing.burns(steps),

@@ -91,7 +91,7 @@ function move(step) {
   if (!all.length) return false;
   const at = all.indexOf(rowAtHand());
   const next = all[at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1)];
-  const link = next.querySelector("[data-open], a[href]");
+  const link = next.querySelector("[data-open]") ?? next.querySelector("a[href]");
   link?.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
   return true;

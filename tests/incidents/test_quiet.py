@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from alerts import ingest, integrations, routing
+from alerts import ingest
 from alerts.models import Integration
 from incidents import lifecycle, quiet, timeline, wording
 from incidents.models import Incident
@@ -22,8 +22,6 @@ QUIET = settings.ENV.quiet_period / 60  # minutes
 
 @pytest.fixture
 def source(payments: Any) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from incidents import impact, lifecycle, responding
+from incidents import fields, impact, lifecycle, responding
 from incidents.models import Incident, SloLink
 from people.models import Team, User
 from postmortems import drafting, editing, items, queries
@@ -13,7 +13,7 @@ from postmortems.gaps import Gap
 from postmortems.models import Postmortem
 from slos.models import Slo
 from tests import make
-from tests.make import NOW, person
+from tests.make import NOW, SYSTEM, person
 
 LATER = NOW + timedelta(hours=2)
 
@@ -23,8 +23,8 @@ def gaps_of(postmortem: Postmortem) -> dict[tuple[str, str], Gap]:
     return {(gap.code, gap.section): gap for gap in document.gaps}
 
 
-def begun(team: Team, by: User, **fields: Any) -> Postmortem:
-    postmortem, _ = drafting.draft(make.incident(team, by=by, **fields), by=person(by), now=LATER)
+def begun(team: Team, by: User, **given: Any) -> Postmortem:
+    postmortem, _ = drafting.draft(make.incident(team, by=by, **given), by=person(by), now=LATER)
     return postmortem
 
 
@@ -81,6 +81,18 @@ def test_no_slo_and_an_slo_without_data_are_gaps(postmortem: Postmortem, inciden
 
     assert ("no_slo", "impact") not in gaps_of(postmortem)
     assert "Checkout works" in gaps_of(postmortem)["slo_without_data", "impact"].message
+
+
+def test_a_candidate_asks_for_no_p0_by_what_it_burned_until_it_is_confirmed(payments: Team, bob: User) -> None:
+    slo = make.slo()
+    make.samples(slo, (NOW - timedelta(hours=1), 3600, 0, 3600))
+    postmortem = begun(payments, bob, started_at=NOW - timedelta(hours=1), is_candidate=True)
+    impact.link(postmortem.incident, slo, origin=SloLink.Origin.LABEL, by=SYSTEM, now=NOW)
+    assert ("no_p0_action_item", "action_items") not in gaps_of(postmortem)
+
+    fields.change(postmortem.incident, {"is_candidate": False}, by=person(bob), now=LATER)
+
+    assert gaps_of(postmortem)["no_p0_action_item", "action_items"].required
 
 
 def test_action_items_are_asked_for_with_an_owner_and_a_date(postmortem: Postmortem, bob: User) -> None:

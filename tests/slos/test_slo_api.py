@@ -237,6 +237,7 @@ def test_an_incident_that_took_4200_of_10_million_events_burned_42_percent(
         "minutes": "18.144",
         "coverage": "1",
         "provisional": False,
+        "counts": True,
         "attribution": {"full": "0.42", "union": "0.42", "equal_split": "0.42"},
         "status": "ok",
         "window_from": instant(now - HOUR - 30 * DAY),

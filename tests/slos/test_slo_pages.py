@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from incidents import impact
-from incidents.models import SloLink
+from incidents import fields, impact, lifecycle
+from incidents.models import Incident, SloLink
 from people.models import Team, User
 from slos import definitions, ledger
 from slos.models import Slo
@@ -73,6 +73,31 @@ def test_the_page_of_one_shows_budget_burn_incidents_and_how_to_push(payments: T
     assert "curl" in shown
     assert "provisional" in shown
     assert "/slos/accuracy/edit/" not in shown
+
+
+def test_a_candidate_is_named_apart_until_it_is_confirmed(payments: Team, bob: User, charlie: User) -> None:
+    slo = promised("accuracy", payments)
+    counted(slo, 990)
+    start = NOW - timedelta(hours=1)
+    candidate = make.incident(payments, "Perhaps it fell", by=bob, now=start, is_candidate=True)
+    dismissed = make.incident(payments, "It did not", by=bob, now=start, is_candidate=True)
+    secret = make.incident(payments, "Perhaps it leaked", by=bob, now=start, is_candidate=True, is_private=True)
+    for incident in (candidate, dismissed, secret):
+        impact.link(incident, slo, origin=SloLink.Origin.LABEL, by=SYSTEM, now=NOW)
+    lifecycle.move(dismissed, Incident.Status.DISMISSED, by=make.person(bob), now=NOW, reason="Nothing fell")
+
+    before = page(charlie, "/slos/accuracy/")
+    fields.change(candidate, {"is_candidate": False}, by=make.person(bob), now=NOW)
+    after = page(charlie, "/slos/accuracy/")
+
+    apart = before.partition("Candidates, which count once somebody confirms them:")[2].partition("</p>")[0]
+    assert str(candidate) in apart
+    assert str(dismissed) not in before
+    assert str(secret) not in before
+    assert "Perhaps it fell" not in before
+    assert "No incident is linked" not in before
+    assert "Perhaps it fell" in after
+    assert "Candidates, which count" not in after
 
 
 def test_a_private_incident_that_burned_it_is_shown_only_to_those_who_may_see_it(
