@@ -145,16 +145,14 @@ class TryRoutes(rest.Resource[Integration]):
         integration = _integration(slug)
         given = self.taken(shapes.TryIn)
         table = routes.Table(routes.read(given["routes"])) if "routes" in given else integration.table
-        nothing = dict.fromkeys(("judged", "deliveries", "since", "alerts", "present", "tried"))
+        names = shapes.TrialOut.OF_PAYLOAD if "payload" in given else shapes.TrialOut.OF_DELIVERIES
+        found: trial.Answer | trial.Trial
         if "payload" in given:
-            judged = trial.of_payload(integration, table, orjson.dumps(given["payload"]))
-            return Response(self.get_serializer({**nothing, "judged": judged}).data)
-        found = trial.of_deliveries(integration, table)
-        return Response(
-            self.get_serializer(
-                {**nothing, **{name: getattr(found, name) for name in nothing if name != "judged"}}
-            ).data
-        )
+            found = trial.of_payload(integration, table, orjson.dumps(given["payload"]), now=timezone.now())
+        else:
+            found = trial.of_deliveries(integration, table, now=timezone.now())
+        nothing = dict.fromkeys((*shapes.TrialOut.OF_PAYLOAD, *shapes.TrialOut.OF_DELIVERIES))
+        return Response(self.get_serializer(nothing | {name: getattr(found, name) for name in names}).data)
 
 
 class Heartbeats(rest.Resource[Heartbeat]):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.http import HttpResponseBase
 
-from alerts import pages
+from alerts import listing
 from common import tables
 from common.tables import Column
 from people import exporting
@@ -27,7 +29,8 @@ _COLUMNS = [
 
 def alert_export(request: SignedInRequest, form: str) -> HttpResponseBase:
     def table() -> tables.Table:
-        found, _, _ = pages.asked(request)
-        return tables.read(found.order_by("-starts_at", "-id"), _COLUMNS)
+        wanted = listing.asked(request.GET)
+        table = tables.read(listing.listed(request.actor, wanted), _COLUMNS)
+        return replace(table, is_cut=table.is_cut or listing.is_cut(request.actor, wanted))
 
     return exporting.answer(request, "alerts", form, table)

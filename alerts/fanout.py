@@ -23,7 +23,7 @@ def take_in(row: FanOut, *, now: datetime) -> None:
             ingest.give_up(delivery, exc.message)
         return
     for alert in notification.alerts:
-        _ = alert.labels_hash, alert.content_hash  # now, and not while the rows are locked
+        alert.prepare()
 
     def write(further: Collection[int]) -> None:
         with work.finishing(row):

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from alerts.models import Alert, Integration
+from alerts.models import Integration
 from common.errors import Invalid
 from common.forms import ChangeForm, Form, refuse
 from incidents.models import Incident
@@ -31,7 +31,6 @@ def minutes(seconds: int | None) -> float | int | None:
     return None if seconds is None else seconds // 60 if seconds % 60 == 0 else round(seconds / 60, 2)
 
 
-ALL = "all"
 HOUR, DAY = 3600, 86400
 
 
@@ -77,7 +76,17 @@ class IntegrationChangeForm(ChangeForm, _IntegrationForm):
         max_value=30 * 1440,
         help_text=_("Minutes. Empty: never by themselves, as a resolve that does not come is not a resolve."),
     )
-    field_order = ("name", "team", "repeat_interval", "stale_resolves_after")
+    provisional_grace = Minutes(
+        label=_("A returned alert counts after"),
+        required=False,
+        min_value=0,
+        max_value=60,
+        help_text=_(
+            "Minutes. What had resolved and fires again with its old start may be a late copy from another "
+            "Alertmanager: it counts once it has stayed so long. Empty: as this server is set."
+        ),
+    )
+    field_order = ("name", "team", "repeat_interval", "stale_resolves_after", "provisional_grace")
 
 
 _LATER = _("As later routes say")
@@ -94,7 +103,10 @@ class RouteForm(ChangeForm):
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "font-monospace"}),
-        help_text=_('As in Alertmanager, one a line: severity="critical", env!="dev", job=~"web|api". Empty: all.'),
+        help_text=_(
+            'As in Alertmanager, one a line: severity="critical", env!="dev", job=~"web|api". Empty: all. '
+            "A Watchdog is only taken where they ask for its alertname."
+        ),
     )
     does = forms.ChoiceField(
         label=_("What becomes of them"),
@@ -239,20 +251,6 @@ class RotateForm(Form):
             (7 * DAY, _("goes on for a week, beside the new one")),
             (0, _("stops within five seconds")),
         ],
-    )
-
-
-class AlertFilter(Form):
-    """Which alerts are shown; what it cannot read counts as not asked for."""
-
-    q = forms.CharField(required=False, max_length=200, label=_("Search"))
-    status = forms.ChoiceField(label=_("Status"), required=False, choices=[*Alert.Status.choices, (ALL, _("All"))])
-    integration = forms.ModelChoiceField(
-        Integration.objects.all(),
-        label=_("Integration"),
-        required=False,
-        to_field_name="slug",
-        empty_label=_("All integrations"),
     )
 
 

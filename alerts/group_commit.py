@@ -67,7 +67,7 @@ class _Waiting:
         self.is_plain = parcel.sent.is_plain
         self.alerts = {(integration.pk, alert.fingerprint) for alert in notification.alerts}
         for alert in notification.alerts:
-            _ = alert.labels_hash, alert.content_hash  # now, and not while rows are locked
+            alert.prepare()
 
 
 class GroupCommit:
@@ -233,7 +233,7 @@ def _turn() -> Iterator[None]:
 
 
 def _write(batch: Sequence[_Waiting]) -> None:
-    if len(batch) == 1:
+    if len(batch) < 2:  # none, where another writer was quicker
         _write_each(batch)
         return
     try:

@@ -1,13 +1,16 @@
-"""Signs of life: an alert that always fires, and the incident that opens where it is not heard in time."""
+"""Signs of life: an alert that always fires, and the incident that opens where it is not heard in time.
+
+How often one comes is what its route says, else what was learned from two beats or more. While neither is known it is
+waited for as long as anything of its integration may take to be repeated, which is hours.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from alerts import payload
 from alerts.models import Heartbeat, Integration
@@ -18,7 +21,6 @@ from incidents.models import Entry, Incident
 from people import access, audit
 from people.actors import Actor, alerts_from
 
-AT_FIRST = 300.0  # seconds, of one that was heard once
 MISSED_AFTER = 3  # intervals
 LEAST = 30.0  # seconds: what comes quicker is the same beat from several sides
 _SETTLES = 0.8  # how much of what was known of its pace stands when it beats quicker
@@ -27,7 +29,8 @@ _SETTLES = 0.8  # how much of what was known of its pace stands when it beats qu
 def heard(
     integration: Integration, beats: Sequence[tuple[Identity, payload.Alert, int | None]], *, at: datetime
 ) -> None:
-    """Note that these were heard; the intervals are those that routes set. Needs the transaction of the delivery."""
+    """Note that these were heard; the intervals are those that routes set. What was heard before it was removed, and is
+    taken in again, does not bring it back. Needs the transaction of the delivery."""
     known = {
         (each.fingerprint, each.labels_hash): each
         for each in Heartbeat.objects.select_for_update()
@@ -44,17 +47,17 @@ def heard(
                 defaults={"name": alert.name, "labels": alert.labels, "heard_at": at, "interval": interval},
             )
             continue
-        changes: dict[str, Any] = {"interval": interval, "heard_at": max(before.heard_at, at), "removed_at": None}
-        gap = (at - before.heard_at).total_seconds()
-        if gap >= LEAST and before.missed_at is None:
-            changes["heard_every"] = _pace(before.heard_every, gap)
-        Heartbeat.objects.filter(pk=before.pk).update(**changes)
+        if before.removed_at is not None and at <= before.removed_at:
+            continue
+        changes = {"interval": interval, "heard_at": max(before.heard_at, at), "removed_at": None}
+        Heartbeat.objects.filter(pk=before.pk).update(**changes, **_lesson(before, integration, at))
 
 
 def look(*, now: datetime) -> int:
     """Open an incident for each heartbeat that was not heard in time, and tell those of what is back. How many."""
-    expected = Heartbeat.objects.filter(removed_at=None, integration__is_active=True)
-    missed = [each.pk for each in expected.filter(missed_at=None) if is_late(each, now)]
+    expected = Heartbeat.objects.filter(removed_at=None, integration__is_active=True).select_related("integration")
+    not_said = expected.filter(Q(missed_at=None) | Q(missed_at__lt=F("integration__active_since")))
+    missed = [each.pk for each in not_said if is_late(each, now)]
     back = expected.filter(missed_at__isnull=False, heard_at__gt=F("missed_at")).values_list("pk", flat=True)
     done = schedule.sweep(missed, lambda pk: _miss(pk, now))
     return done + schedule.sweep(list(back), lambda pk: _return(pk, now))
@@ -72,17 +75,41 @@ def remove(heartbeat: Heartbeat, *, by: Actor, now: datetime) -> bool:
 
 
 def allowed(heartbeat: Heartbeat) -> timedelta:
-    """How long it may be silent."""
-    return timedelta(seconds=MISSED_AFTER * pace(heartbeat))
+    """How long it may be silent. While its pace is not known, it comes no more seldom than others are repeated."""
+    seconds = pace(heartbeat)
+    return MISSED_AFTER * (heartbeat.integration.repeats_every if seconds is None else timedelta(seconds=seconds))
 
 
-def pace(heartbeat: Heartbeat) -> float:
-    """How often it is expected, in seconds: as its route says, else as it was learned."""
-    return float(heartbeat.interval or heartbeat.heard_every or AT_FIRST)
+def pace(heartbeat: Heartbeat) -> float | None:
+    """How often it comes, in seconds: as its route says, else as it was learned; None while neither is known."""
+    return heartbeat.interval or heartbeat.heard_every
 
 
 def is_late(heartbeat: Heartbeat, now: datetime) -> bool:
-    return now - heartbeat.heard_at > allowed(heartbeat)
+    return now - _waited_since(heartbeat) > allowed(heartbeat)
+
+
+def _waited_since(heartbeat: Heartbeat) -> datetime:
+    """Since it was heard, or its integration was switched on again."""
+    return max(heartbeat.heard_at, heartbeat.integration.active_since or heartbeat.heard_at)
+
+
+def _lesson(before: Heartbeat, integration: Integration, at: datetime) -> dict[str, float | None]:
+    """What this beat teaches of its pace. One that was removed begins anew, and what was not listened to teaches
+    nothing. A gap in which a known pace would be missed is an outage, unless the next one is such a gap too: then it
+    comes more seldom now."""
+    if before.removed_at is not None:
+        return {"heard_every": None, "longer_gap": None}
+    gap = (at - before.heard_at).total_seconds()
+    was_off = integration.active_since is not None and before.heard_at < integration.active_since
+    if gap < LEAST or was_off:
+        return {}
+    known = before.heard_every
+    if known is None or gap <= MISSED_AFTER * known:
+        return {"heard_every": _pace(known, gap), "longer_gap": None}
+    if before.longer_gap is None:
+        return {"longer_gap": gap}
+    return {"heard_every": min(before.longer_gap, gap), "longer_gap": None}
 
 
 def _pace(known: float | None, gap: float) -> float:
@@ -93,17 +120,19 @@ def _pace(known: float | None, gap: float) -> float:
 @transaction.atomic
 def _miss(pk: int, now: datetime) -> bool:
     heartbeat = Heartbeat.objects.select_for_update(of=("self",)).select_related("integration__team").get(pk=pk)
-    if heartbeat.missed_at is not None or heartbeat.removed_at is not None or not is_late(heartbeat, now):
-        return False
     integration = heartbeat.integration
+    since = _waited_since(heartbeat)
+    is_said = heartbeat.missed_at is not None and heartbeat.missed_at >= since
+    if is_said or heartbeat.removed_at is not None or not is_late(heartbeat, now):
+        return False
+    if not _is_fed(heartbeat):
+        Heartbeat.objects.filter(pk=pk).update(removed_at=now, missed_at=None)
+        return False
     actor = alerts_from(integration.slug, integration.name)
     incident = timeline.lock([heartbeat.incident_id or 0]).get(heartbeat.incident_id or 0)
     with language.of_what_is_kept():
         title = f"No sign of life from {integration.name}: {heartbeat} is missing"
-        words = (
-            f"It came every {round(pace(heartbeat))} seconds, and was last heard at "
-            f"{heartbeat.heard_at:%Y-%m-%d %H:%M:%S} UTC. Until it is back, alerts may not reach Burnline."
-        )
+        words = f"{_in_words(heartbeat)}. Until it is back, alerts may not reach Burnline."
     missing = timeline.Draft(Entry.Kind.OBSERVATION, actor, now, text=words)
     if incident is not None and incident.is_open:
         timeline.extend([(incident, missing)], now=now)
@@ -114,15 +143,37 @@ def _miss(pk: int, now: datetime) -> bool:
         by=actor,
         now=now,
         opening=[missing],
-        started_at=heartbeat.heard_at,
+        started_at=since,
         detected_at=now,
         severity=Incident.Severity.SEV2,
         kind=Incident.Kind.OTHER,
         team_id=integration.team_id,
         labels=heartbeat.labels,
+        is_news=True,
     )
     Heartbeat.objects.filter(pk=pk).update(missed_at=now, incident=incident)
     return True
+
+
+def _is_fed(heartbeat: Heartbeat) -> bool:
+    """Whether its alert still is a sign of life: a route may take it elsewhere since."""
+    fingerprint, labels = heartbeat.fingerprint, heartbeat.labels
+    alert = payload.Alert(status="firing", labels=labels, starts_at=heartbeat.heard_at, fingerprint=fingerprint)
+    return heartbeat.integration.table.decide(alert).does == "heartbeat"
+
+
+def _in_words(heartbeat: Heartbeat) -> str:
+    """How often it should have come, and when it last did."""
+    if heartbeat.interval:
+        words = f"It is to come every {heartbeat.interval} seconds"
+    elif heartbeat.heard_every:
+        words = f"It came every {round(heartbeat.heard_every)} seconds"
+    else:
+        words = "How often it comes is not known"
+    words += f". It was last heard at {heartbeat.heard_at:%Y-%m-%d %H:%M:%S} UTC"
+    if (since := _waited_since(heartbeat)) > heartbeat.heard_at:
+        words += f", before its integration was switched on at {since:%Y-%m-%d %H:%M:%S} UTC"
+    return words
 
 
 @transaction.atomic

@@ -13,11 +13,10 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import orjson
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.db.models.functions import Now
@@ -90,8 +89,7 @@ class Parcel(NamedTuple):
     body: bytes
 
 
-_Fired: TypeAlias = tuple[Incident, list[payload.Alert]]
-_Ended: TypeAlias = tuple[Incident, list[rules.Instance], list[payload.Alert]]
+_Told: TypeAlias = tuple[Incident, list[payload.Alert]]
 
 
 class Taken(NamedTuple):
@@ -211,18 +209,18 @@ def take_in(sent: Sequence[Sent], further: Collection[int], times: Times, judge:
     locked = groups.lock(sent, seen_at=times.seen_at)
     alerts = [(integration.pk, notification.alerts) for integration, notification in sent]
     known = upsert.known(alerts, is_late=times.at < times.now)
-    grace = timedelta(seconds=settings.ENV.provisional_grace)
     readings = []
     for each, group in zip(sent, locked, strict=True):
-        plan = plans.make(each.notification, known[each.integration.pk], judge, at=times.at, grace=grace)
+        integration, notification = each
+        plan = plans.make(notification, known[integration.pk], judge, at=times.at, grace=integration.grace)
         strands = _strands(each, group, plan, times)
-        actor = alerts_from(each.integration.slug, each.integration.name)
+        actor = alerts_from(integration.slug, integration.name)
         readings.append(_Reading(each, group, plan, strands, actor))
 
     repeats = [reading for reading in readings if _is_repeat(reading)]
     others = [reading for reading in readings if not _is_repeat(reading)]
     if repeats and others:  # their rows are written in two statements: they are locked in one order before
-        both = (instance.id for reading in readings for instance in reading.plan.known.values())
+        both = (instance.id for reading in readings for instance in reading.plan.heard)
         upsert.hold({pk for pk in both if pk is not None})
     if repeats:
         _hear_again(repeats, times)
@@ -309,7 +307,7 @@ def _is_repeat(reading: _Reading) -> bool:
     return (
         group.incident_number is not None
         and reading.plan.brings_nothing_new
-        and all(instance.incident_id == group.incident_id for instance in reading.plan.known.values())
+        and all(instance.incident_id == group.incident_id for instance in reading.plan.heard)
     )
 
 
@@ -318,7 +316,7 @@ def _hear_again(repeats: Sequence[_Reading], times: Times) -> None:
     heard = {
         instance.id: (instance, reading.group.id)
         for reading in repeats
-        for instance in reading.plan.known.values()
+        for instance in reading.plan.heard
         if instance.id is not None
     }
     if upsert.touch(heard, seen_at=times.seen_at) != len(heard):
@@ -362,9 +360,9 @@ def _write_alerts(readings: Sequence[_Reading], seen_at: datetime) -> dict[upser
     """Close what was overtaken, upsert what was delivered, and make sure that the database agrees with the plans."""
     overtaken = [pk for reading in readings for pk in reading.plan.overtaken]
     uncovered = [pk for reading in readings for pk in reading.plan.uncovered]
-    if overtaken or uncovered or any(len(each.plan.sent) > len(each.plan.verdicts) for each in readings):
+    if overtaken or uncovered or any(each.plan.has_several_of_one for each in readings):
         # What ends an instance is written before what begins one.
-        known = (instance.id for reading in readings for instance in reading.plan.known.values())
+        known = (instance.id for reading in readings for instance in reading.plan.heard)
         upsert.hold({pk for pk in known if pk} | {*overtaken, *uncovered})
     if overtaken and upsert.close(overtaken) != len(overtaken):
         raise Overtaken
@@ -372,11 +370,10 @@ def _write_alerts(readings: Sequence[_Reading], seen_at: datetime) -> dict[upser
         upsert.await_again(uncovered)
     planned = [(row, reading.plan) for reading in readings for row in _rows(reading)]
     planned.sort(key=lambda each: (each[0].integration_id, each[0].fingerprint, each[0].labels_hash))
-    written = upsert.write([row for row, _ in planned], seen_at=seen_at)
-    for row, plan in planned:
-        if written.get(row.key) != _foreseen(plan, row):
-            raise Overtaken
-    return written
+    foreseen = {row.key: was for row, plan in planned if (was := _foreseen(plan, row))}
+    if upsert.write([row for row, _ in planned], foreseen, seen_at=seen_at) != foreseen:
+        raise Overtaken
+    return foreseen
 
 
 def _rows(reading: _Reading) -> Iterable[upsert.Row]:
@@ -384,19 +381,25 @@ def _rows(reading: _Reading) -> Iterable[upsert.Row]:
     a fingerprint may be open at any time."""
     plan = reading.plan
     for identity, verdict in plan.verdicts.items():
-        home = plan.home.get(identity)
-        for instance in sorted(verdict.delivered, key=lambda i: (i.is_firing, i.starts_at)):
-            promoted = verdict.promoted and instance.is_firing and instance.id is not None
-            if promoted and identity not in plan.moving:
-                home = None  # it is in its incident already, or in one that is merged into it
-            row = _row(reading, identity, instance, home, promoted=promoted)
-            row.waits_for, row.routed = plan.waits_for.get(identity), plan.told.get(identity)
+        delivered = verdict.delivered
+        if len(delivered) > 1:
+            delivered = sorted(delivered, key=lambda instance: (instance.is_firing, instance.starts_at))
+        for instance in delivered:
+            row = _row(reading, identity, instance)
+            if verdict.promoted and instance.is_firing and instance.id is not None:
+                row.was = upsert.PROMOTE
+                if identity not in plan.moving:
+                    row.incident_id = None  # it is in its incident already, or in one that is merged into it
             yield row
+        if identity in plan.confirmed:
+            yield _row(reading, identity, *plan.confirmed[identity])
 
 
 def _foreseen(plan: Plan, row: upsert.Row) -> upsert.Written | None:
     """What becomes of the row if nobody else has written it since it was read."""
     known = plan.known.get((row.fingerprint, row.labels_hash, row.starts_at))
+    if known is None and (confirmed := plan.confirmed.get((row.fingerprint, row.labels_hash))):
+        known = confirmed[0] if confirmed[0].starts_at == row.starts_at else None
     if known is None:
         return None
     was = Alert.Status.RESOLVED.value if known.id in plan.overtaken else known.status
@@ -417,7 +420,7 @@ def _tell(readings: Sequence[_Reading], times: Times) -> None:
     """One entry for each notification, incident and kind of transition. That nothing fires any more is only known when
     all is written down."""
     drafts: list[tuple[Incident, timeline.Draft]] = []
-    ended: dict[int, list[rules.Instance]] = defaultdict(list)
+    ended: dict[int, set[str]] = defaultdict(set)  # the fingerprints
     last_told: dict[int, tuple[Incident, Actor]] = {}
     for each in readings:
         fired, resolved = _by_incident(each.plan)
@@ -425,16 +428,18 @@ def _tell(readings: Sequence[_Reading], times: Times) -> None:
             drafts.append(
                 (home, timeline.Draft(Entry.Kind.ALERTS_FIRED, each.actor, times.at, data=homes.listed(alerts)))
             )
-        for home, instances, alerts in resolved:
+        for home, alerts in resolved:
             told = homes.listed(alerts)
             drafts.append((home, timeline.Draft(Entry.Kind.ALERTS_RESOLVED, each.actor, times.at, data=told)))
-            ended[home.pk] += instances
+            ended[home.pk] |= {alert.fingerprint for alert in alerts}
             last_told[home.pk] = home, each.actor
     still_firing = _still_firing(ended) if ended else {}
+    cut_off = _cut_off(set(ended) - set(still_firing))
     for pk in sorted(ended):
         home, actor = last_told[pk]
-        if not still_firing.get(pk):
-            drafts.append((home, timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now)))
+        if pk not in still_firing:
+            clear = {"cut_off": True} if pk in cut_off else {}
+            drafts.append((home, timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now, data=clear)))
         elif _is_enough(home, ended[pk]):
             policy = {"policy": home.resolves}
             drafts.append((home, timeline.Draft(Entry.Kind.ALL_CLEAR, actor, times.now, data=policy)))
@@ -443,35 +448,29 @@ def _tell(readings: Sequence[_Reading], times: Times) -> None:
         _link_slos(each.plan, each.actor, times.now)
 
 
-def _by_incident(
-    plan: Plan,
-) -> tuple[
-    list[tuple[Incident, list[payload.Alert]]], list[tuple[Incident, list[rules.Instance], list[payload.Alert]]]
-]:
+def _by_incident(plan: Plan) -> tuple[list[_Told], list[_Told]]:
     """What fired, but for what opened an incident and is told with that; and what ended, with its last words."""
     fired: dict[int, list[payload.Alert]] = defaultdict(list)
-    ended: dict[int, list[rules.Instance]] = defaultdict(list)
-    names: dict[int, list[payload.Alert]] = defaultdict(list)
-    by_id = {incident.pk: incident for incident in plan.home.values()}
+    ended: dict[int, list[payload.Alert]] = defaultdict(list)
+    by_id = {incident.id: incident for incident in plan.home.values()}
     last_words = _last_words(plan) if plan.ended else {}
     for identity, alert in plan.fired:
         if (home := plan.home.get(identity)) is not None and home not in plan.opened:
-            fired[home.pk].append(alert)
-    for identity, instance in plan.ended:
+            fired[home.id].append(alert)
+    for identity in plan.ended:
         if (home := plan.home.get(identity)) is not None:
-            ended[home.pk].append(instance)
-            names[home.pk].append(last_words[identity])
+            ended[home.id].append(last_words[identity])
     return (
         [(by_id[pk], alerts) for pk, alerts in sorted(fired.items())],
-        [(by_id[pk], instances, names[pk]) for pk, instances in sorted(ended.items())],
+        [(by_id[pk], alerts) for pk, alerts in sorted(ended.items())],
     )
 
 
-def _is_enough(incident: Incident, ended: Sequence[rules.Instance]) -> bool:
-    """Whether its route lets it resolve although others still fire."""
+def _is_enough(incident: Incident, ended: Collection[str]) -> bool:
+    """Whether its route lets it resolve although others still fire, or may."""
     if incident.resolves == Incident.Resolves.FIRST:
-        first = Alert.objects.filter(incident=incident).order_by("first_seen_at", "id").values_list("pk", flat=True)
-        return first.first() in {instance.id for instance in ended}
+        entry = incident.entries.filter(kind=Entry.Kind.ALERTS_FIRED).order_by("seq").first()
+        return entry is not None and any(first["fingerprint"] in ended for first in entry.data["alerts"][:1])
     return incident.resolves == Incident.Resolves.ANY
 
 
@@ -521,7 +520,7 @@ def _counts(reading: _Reading, written: Mapping[upsert.RowKey, upsert.Written]) 
             before = written.get((reading.sent.integration.pk, *key))
             if key in fired:
                 counts["opened"] += 1
-            elif not instance.is_firing and (before is None or before.was == Alert.Status.FIRING):
+            elif plan.sent[key].status == "resolved" and (before is None or before.was == Alert.Status.FIRING):
                 counts["resolved"] += 1
             elif before is None or instance.content_hash != plan.sent[key].content_hash:
                 counts["changed"] += 1
@@ -545,23 +544,34 @@ def _still_firing(incidents: Iterable[int]) -> dict[int, int]:
     return dict(counted.annotate(n=Count("id")))
 
 
+def _cut_off(incidents: Collection[int]) -> set[int]:
+    """Of which of these Alertmanager leaves out alerts, which may fire: the quiet waits for them."""
+    if not incidents:
+        return set()
+    cut = Alert.objects.filter(incident__in=incidents, group__truncated__gt=0).order_by()
+    return set(cut.values_list("incident", flat=True).distinct())
+
+
 def _last_words(plan: Plan) -> dict[Identity, payload.Alert]:
     """The latest instance of each identity in the delivery."""
     return {(fingerprint, labels): plan.sent[fingerprint, labels, at] for fingerprint, labels, at in sorted(plan.sent)}
 
 
 def _row(
-    reading: _Reading, identity: Identity, instance: rules.Instance, home: Incident | None, *, promoted: bool
+    reading: _Reading, identity: Identity, instance: rules.Instance, said: payload.Alert | None = None
 ) -> upsert.Row:
-    alert = reading.plan.sent[(*identity, instance.starts_at)]
+    """The row of this instance, with what is `said` of it, or was sent with its start."""
+    plan = reading.plan
+    alert = said or plan.sent[(*identity, instance.starts_at)]
+    home = plan.home.get(identity)
     return upsert.Row(
         reading.sent.integration.pk,
         reading.group.id,
         *identity,
         starts_at=instance.starts_at,
         ends_at=instance.ends_at,
-        status=Alert.Status.FIRING.value if instance.is_firing else Alert.Status.RESOLVED.value,
-        was=upsert.PROMOTE if promoted else "",
+        status="firing" if instance.is_firing else "resolved",
+        was="",
         superseded=instance.superseded,
         provisional_since=instance.provisional_since,
         name=alert.name,
@@ -570,6 +580,8 @@ def _row(
         generator_url=alert.generator_url,
         content_hash=alert.content_hash,
         incident_id=home.id if home else None,
+        waits_for=plan.waits_for.get(identity),
+        routed=plan.told.get(identity),
     )
 
 

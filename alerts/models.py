@@ -7,8 +7,9 @@ from datetime import UTC, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar
 
+from django.conf import settings
 from django.db import models
-from django.db.models import Q, Value
+from django.db.models import Case, Q, Value, When
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -45,12 +46,15 @@ class Integration(models.Model):
     old_token_hint = models.CharField(max_length=12, blank=True, default="", db_default="")
     old_token_until = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
+    active_since = models.DateTimeField(null=True, editable=False)  # where it was switched on again
     routes = models.JSONField(default=list, db_default=Value([], models.JSONField()))  # as `alerts.routes` reads them
     # seconds within which what fires is sent again: as an admin says, else as it is learned from what is sent
     repeat_interval = models.PositiveIntegerField(null=True, blank=True)
     learned_interval = models.PositiveIntegerField(null=True)
     # what becomes of an alert that is not confirmed any more: seconds after which it counts as resolved; null: never
     stale_resolves_after = models.PositiveIntegerField(null=True, blank=True)
+    # seconds that an alert has to stay which fires again with the start at which it had resolved; null: as is usual
+    provisional_grace = models.PositiveIntegerField(null=True, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -70,6 +74,18 @@ class Integration(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("integration-detail", args=[self.slug])
+
+    @property
+    def repeats_every(self) -> timedelta:
+        """How often what fires is sent again: as an admin says, as it was learned, else as Alertmanager does by
+        itself."""
+        return timedelta(seconds=self.repeat_interval or self.learned_interval or settings.ENV.repeat_interval)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long what fires again with its old start may be a stale copy, that its resolve follows."""
+        usual = settings.ENV.provisional_grace
+        return timedelta(seconds=usual if self.provisional_grace is None else self.provisional_grace)
 
     @cached_property
     def table(self) -> Table:
@@ -233,8 +249,11 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
     def for_actor(self, actor: Actor | None) -> AlertQuerySet:
         """Alerts without an incident, and those of incidents that this actor may see."""
-        visible = Incident.objects.for_actor(actor)
-        return self.filter(Q(incident=None) | Q(incident__in=visible.values("id"))) if actor else self.none()
+        if actor is None:
+            return self.none()
+        # A CASE, which enters no index: SQLite would visit all alerts by incident, to sort them for the first page.
+        visible = Q(incident=None) | Q(incident__in=Incident.objects.for_actor(actor).values("id"))
+        return self.filter(Case(When(visible, then=Value(True)), default=Value(False)))
 
 
 class Alert(models.Model):
@@ -249,8 +268,8 @@ class Alert(models.Model):
         RESOLVED = "resolved", _("Resolved")
         STALE = "stale", _("Stale")  # only ever shown: such an alert fires, and is not confirmed any more
 
-    # `one_row_per_instance` begins with it. That it exists, and the group, is not looked up row by row: whoever writes
-    # alerts holds the group's row, whose integration is (docs/decisions/0013).
+    # `one_row_per_instance` begins with it. That it exists, and the group and the incident, is not looked up row by
+    # row: whoever writes alerts holds those (docs/decisions/0013).
     integration = models.ForeignKey(
         Integration, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
     )
@@ -272,7 +291,9 @@ class Alert(models.Model):
         Group, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
     )
     # `alert_of_incident` begins with it
-    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False)
+    incident = models.ForeignKey(
+        Incident, null=True, on_delete=models.PROTECT, related_name="alerts", db_index=False, db_constraint=False
+    )
     # the incident that it goes back to when that one is no longer merged into `incident`
     merged_from = models.ForeignKey(
         Incident, null=True, on_delete=models.PROTECT, related_name="alerts_elsewhere", db_index=False
@@ -345,10 +366,12 @@ class Heartbeat(models.Model):
     labels = models.JSONField(default=dict)
     heard_at = models.DateTimeField()
     heard_every = models.FloatField(null=True)  # seconds between two beats: the most of late
+    longer_gap = models.FloatField(null=True)  # seconds: an outage, or a slower pace if the next one is as long
     interval = models.PositiveIntegerField(null=True)  # seconds, where a route sets it
     missed_at = models.DateTimeField(null=True)  # when it was missed
     incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="heartbeats")
-    removed_at = models.DateTimeField(null=True)  # when a person said that it is not expected any more
+    # when a person said that it is not expected any more, or a route was found to take its alert
+    removed_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("name", "id")

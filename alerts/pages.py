@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from alerts import forms, heartbeats, integrations, queries, replay, staleness, testing
-from alerts.models import Alert, Heartbeat, Integration
+from alerts import forms, heartbeats, integrations, listing, narrowing, queries, replay, testing
+from alerts.models import Heartbeat, Integration
 from common import keyset, undo
 from people.actors import SignedInRequest
 from people.stepup import recently_authenticated
@@ -26,27 +24,23 @@ _INTEGRATIONS = {**_SETTINGS, "tab": "integrations"}
 
 
 def alert_list(request: SignedInRequest) -> HttpResponse:
-    """Firing ones, unless another status is asked for."""
-    found, form, asked_for = asked(request)
+    """Those that fire, unless others are asked for."""
+    wanted = listing.asked(request.GET)
+    page = listing.page(request.actor, wanted, request.GET.get("cursor"))
     context = {
         "section": "alerts",
         "now": timezone.now(),
-        "page": keyset.page(found, ("-starts_at", "-id"), request.GET.get("cursor")),
-        "form": form,
-        "asked": asked_for,
-        "firing": queries.firing(request.actor),
+        "asked": wanted,
+        "page": page,
+        "tabs": narrowing.tabs(wanted, page.counts),
+        "chips": narrowing.chips(wanted, page.counts),
+        "facets": narrowing.menu(wanted, page.counts),
+        "sentence": narrowing.sentence(wanted, page.counts),
+        "shown": narrowing.shown(wanted, page.counts) if page.rows else "",
+        "clear_url": f"?{wanted.cleared()}",
         "last_delivery": queries.last_delivery(),
     }
-    return render(request, "alerts/list.html", context)
-
-
-def asked(request: SignedInRequest) -> tuple[QuerySet[Alert], forms.AlertFilter, dict[str, Any]]:
-    """The alerts that the address asks for, and what it says."""
-    form = forms.AlertFilter(request.GET)
-    form.is_valid()
-    said = {"status": Alert.Status.FIRING.value, **{name: value for name, value in form.cleaned_data.items() if value}}
-    status = "" if said["status"] == forms.ALL else said["status"]
-    return queries.alerts(request.actor, **{**said, "status": status}), form, said
+    return render(request, "alerts/list.html", context, status=422 if page.fault else 200)
 
 
 def integration_list(request: SignedInRequest) -> HttpResponse:
@@ -75,6 +69,7 @@ def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         "team": integration.team_id,
         "repeat_interval": forms.minutes(integration.repeat_interval),
         "stale_resolves_after": forms.minutes(integration.stale_resolves_after),
+        "provisional_grace": forms.minutes(integration.provisional_grace),
     }
     form = forms.IntegrationChangeForm(request.POST or None, initial=about)
     if form.is_valid():
@@ -96,7 +91,7 @@ def integration_detail(request: SignedInRequest, slug: str) -> HttpResponse:
         "alerts": queries.alerts_by_status(integration),
         "tests": testing.firing(integration),
         "heartbeats": queries.heartbeats(integration, now),
-        "interval": staleness.interval(integration),
+        "interval": integration.repeats_every,
     }
     return render(request, "alerts/integration.html", context, status=form.http_status)
 

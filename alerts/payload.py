@@ -56,6 +56,10 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     generator_url: str = msgspec.field(name="generatorURL", default="")
     fingerprint: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        return self.fingerprint, self.labels_hash
+
     @_Kept
     def name(self) -> str:
         """What it is called, as far as there is room for it."""
@@ -68,6 +72,10 @@ class Alert(msgspec.Struct, rename="camel", kw_only=True, dict=True):
     @_Kept
     def content_hash(self) -> str:
         return _digest([self.annotations, self.generator_url])
+
+    def prepare(self) -> None:
+        """Work out now what writing it down takes, and not while rows are locked."""
+        _ = self.labels_hash, self.content_hash, self.name
 
 
 class _GrafanaAlert(Alert, rename="camel", kw_only=True):

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from alerts import heartbeats as pace
 from alerts import payload
 from alerts.models import Alert, Delivery, Heartbeat, Integration, RawBody
-from common.filters import HasLabel
 from people.actors import Actor
 
 SHOWN_BYTES = 64 * 1024
@@ -27,24 +26,9 @@ _FAULTY = Q(outcome=Delivery.Outcome.REFUSED) | ~Q(quarantined=[])
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def alerts(actor: Actor, *, status: str = "", integration: Integration | None = None, q: str = "") -> QuerySet[Alert]:
-    """Those that the actor may see, with integration and incident. `q` is part of a name, a whole fingerprint, or
-    `label=value`."""
-    found = Alert.objects.for_actor(actor).select_related("integration", "incident")
-    if status:
-        found = found.shown_as(status)
-    if integration is not None:
-        found = found.filter(integration=integration)
-    name, equals, value = q.partition("=")
-    if equals and name:
-        return found.filter(HasLabel("labels", name.strip(), value.strip()))
-    return found.filter(Q(name__icontains=q) | Q(fingerprint=q)) if q else found
-
-
-def firing(actor: Actor) -> int:
-    """How many of them fire now."""
-    count: int = Alert.objects.for_actor(actor).shown_as(Alert.Status.FIRING).count()
-    return count
+def alerts(actor: Actor) -> QuerySet[Alert]:
+    """Those that the actor may see, with integration and incident."""
+    return Alert.objects.for_actor(actor).select_related("integration", "incident")
 
 
 def last_delivery() -> datetime | None:
@@ -78,17 +62,21 @@ def alerts_by_status(integration: Integration) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A heartbeat, how often it is expected, and whether it is missing."""
+    """A heartbeat, how often it is expected where that is known, and whether it is missing."""
 
     heartbeat: Heartbeat
-    every: timedelta
+    every: timedelta | None
     is_missing: bool
 
 
 def heartbeats(integration: Integration, now: datetime) -> list[Beat]:
     """Those of this integration that are expected."""
     return [
-        Beat(each, timedelta(seconds=pace.pace(each)), each.missed_at is not None or pace.is_late(each, now))
+        Beat(
+            each,
+            None if (seconds := pace.pace(each)) is None else timedelta(seconds=seconds),
+            each.missed_at is not None or pace.is_late(each, now),
+        )
         for each in integration.heartbeats.filter(removed_at=None).select_related("incident")
     ]
 
@@ -110,6 +98,7 @@ class Content:
     is_cut: bool
     alerts: list[payload.Alert]
     more_alerts: int
+    truncated: int  # alerts that Alertmanager cut off it, as far as it was read again
 
 
 def delivery_for(pk: UUID) -> Delivery:
@@ -125,8 +114,9 @@ def content(delivery: Delivery) -> Content:
     read_again = delivery.outcome == Delivery.Outcome.TAKEN and delivery.size <= _READ_AGAIN_UP_TO
     body = _body(delivery, _READ_AGAIN_UP_TO if read_again else SHOWN_BYTES)
     if body is None:
-        return Content("", is_kept=False, is_cut=False, alerts=[], more_alerts=0)
-    found = payload.parse(body, kind=delivery.integration.kind).alerts if read_again else []
+        return Content("", is_kept=False, is_cut=False, alerts=[], more_alerts=0, truncated=0)
+    notification = payload.parse(body, kind=delivery.integration.kind) if read_again else None
+    found = notification.alerts if notification else ()
     text = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", body[:SHOWN_BYTES].decode("utf-8", "replace"))
     return Content(
         text=text,
@@ -134,6 +124,7 @@ def content(delivery: Delivery) -> Content:
         is_cut=delivery.size > SHOWN_BYTES,
         alerts=list(found[:SHOWN_ALERTS]),
         more_alerts=max(0, len(found) - SHOWN_ALERTS),
+        truncated=notification.truncated if notification else 0,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -31,14 +30,8 @@ def route_try(request: SignedInRequest, slug: str) -> HttpResponse:
     """What the routes make of a payload that is pasted."""
     integration = queries.integration_for(slug, timezone.now())
     form = forms.TryForm(request.POST or None)
-    judged = None
-    if form.is_valid():
-        try:
-            judged = trial.of_payload(integration, integration.table, form.cleaned_data["payload"].encode())
-        except payload.BadPayload:
-            form.add_error("payload", _("This cannot be read as the body of such a webhook."))
-            form.http_status = 422
-    return _listed(request, integration, form=form, judged=judged, status=form.http_status)
+    answer = _answered(integration, integration.table, form)
+    return _listed(request, integration, form=form, answer=answer, status=form.http_status)
 
 
 def route_new(request: SignedInRequest, slug: str) -> HttpResponse:
@@ -92,15 +85,18 @@ def route_restore(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 def _edited(request: SignedInRequest, integration: Integration, *, place: int, form: forms.RouteForm) -> HttpResponse:
-    """A route that is typed: kept, or tried on what was delivered without being kept."""
-    tried = None
+    """A route that is typed: kept, or tried as it is, on what was delivered or on a payload, without being kept."""
+    tried = answer = None
+    pasted = forms.TryForm(request.POST or None)
     if form.is_valid():
         kept = list(integration.routes)
         kept[place : place + 1] = [form.route()]
         version = form.cleaned_data["version"]
         try:
-            if "try" in request.POST:
-                tried = trial.of_deliveries(integration, routes.Table(routes.read(kept)))
+            if request.POST.get("try") == "payload":
+                answer = _answered(integration, routes.Table(routes.read(kept)), pasted)
+            elif "try" in request.POST:
+                tried = trial.of_deliveries(integration, routes.Table(routes.read(kept)), now=timezone.now())
             else:
                 integrations.set_routes(integration, kept, by=request.actor, now=timezone.now(), version=version)
                 messages.success(request, _("The route counts from now on."))
@@ -120,9 +116,24 @@ def _edited(request: SignedInRequest, integration: Integration, *, place: int, f
         "how": [form[name] for name in form.HOW],
         "place": None if is_new else place + 1,
         "title": _("New route") if is_new else integration.routes[place]["name"],
+        "pasted": pasted,
         "trial": tried,
+        "answer": answer,
     }
-    return render(request, "alerts/route.html", context, status=form.http_status)
+    return render(request, "alerts/route.html", context, status=max(form.http_status, pasted.http_status))
+
+
+def _answered(integration: Integration, table: routes.Table, pasted: forms.TryForm) -> trial.Answer | None:
+    """What these routes make of the payload that was pasted; where it cannot be read, the form says so."""
+    if not pasted.is_valid():
+        return None
+    try:
+        return trial.of_payload(integration, table, pasted.cleaned_data["payload"].encode(), now=timezone.now())
+    except (payload.BadPayload, Invalid) as exc:
+        unread = _("This cannot be read as the body of such a webhook.")
+        pasted.add_error("payload", exc.message if isinstance(exc, Invalid) else unread)
+        pasted.http_status = 422
+        return None
 
 
 def _listed(
@@ -130,7 +141,7 @@ def _listed(
     integration: Integration,
     *,
     form: forms.TryForm | None = None,
-    judged: Sequence[trial.Judged] | None = None,
+    answer: trial.Answer | None = None,
     status: int = 200,
 ) -> HttpResponse:
     context = {
@@ -138,7 +149,7 @@ def _listed(
         "integration": integration,
         "routes": integration.table.routes,
         "form": form or forms.TryForm(),
-        "judged": judged,
+        "answer": answer,
     }
     return render(request, "alerts/routes.html", context, status=status)
 

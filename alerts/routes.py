@@ -4,7 +4,8 @@ An integration's routes are walked in their order. The first that fits decides: 
 that is open, feeds a heartbeat, or ignores. One that *continues* decides nothing: it only says something of the
 incident - its service, its title, how it correlates - and the walk goes on. What an earlier route says stands. What no
 route says is as the defaults have it: every alert opens, an incident for each Alertmanager group, and a Watchdog feeds
-a heartbeat.
+a heartbeat. As it fires for ever, only a route that names it takes it from there: for any other that decides, the walk
+of a Watchdog goes on.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ TEXTS = ("title", "service", "model", "team", "kind", "severity")  # of an incid
 
 _PLACE = re.compile(r"\{\{\s*(label|annotation)\.([^{}]+?)\s*\}\}")
 _DAY = 86_400
+_NO_ALERT = {"alertname": "NameOfNoAlert"}  # a matcher that fits it too names none
 _NAME, _TEXT, _LABELS = 100, 300, 10
 
 
@@ -83,25 +85,32 @@ class Table:
 
     def __init__(self, routes: Sequence[Route] = ()) -> None:
         self.routes = tuple(routes)
-        self._compiled = [(route, matchers.parse(route.matchers), _said(route)) for route in self.routes]
+        self._compiled = []
+        for route in self.routes:
+            wanted = matchers.parse(route.matchers)
+            takes_watchdogs = route.continues or route.does == "heartbeat" or _ask_for_names(wanted)
+            self._compiled.append((route, wanted, _said(route), takes_watchdogs))
 
     def __bool__(self) -> bool:
         return bool(self.routes)
 
     def decide(self, alert: payload.Alert) -> Decision:
         """The walk of an alert through them."""
+        is_watchdog = alert.name == WATCHDOG
         if not self._compiled:
-            return _WATCHED if alert.name == WATCHDOG else _OPEN
+            return _WATCHED if is_watchdog else _OPEN
         said: dict[str, Any] = {}
         because: list[tuple[str, str]] = []
-        for route, wanted, says in self._compiled:
+        for route, wanted, says, takes_watchdogs in self._compiled:
+            if is_watchdog and not takes_watchdogs:
+                continue
             if not all(matcher.matches(alert.labels) for matcher in wanted):
                 continue
             said = {**says, **said}
             because.append((route.name, route.matchers))
             if not route.continues:
                 return Decision(route.does, route.name, said, because)
-        return Decision("heartbeat" if alert.name == WATCHDOG else "open", None, said, because)
+        return Decision("heartbeat" if is_watchdog else "open", None, said, because)
 
 
 def filled(text: str, alert: payload.Alert) -> str:
@@ -145,6 +154,11 @@ def written(routes: Sequence[Route]) -> list[dict[str, Any]]:
 def table(kept: object) -> Table:
     """The routes of an integration as they are kept."""
     return Table(msgspec.convert(kept, list[Route]))
+
+
+def _ask_for_names(wanted: Sequence[matchers.Matcher]) -> bool:
+    """Whether these are for alerts of certain names."""
+    return any(matcher.name == "alertname" and not matcher.matches(_NO_ALERT) for matcher in wanted)
 
 
 def _said(route: Route) -> dict[str, Any]:

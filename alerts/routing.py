@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from alerts import routes
 from alerts.models import Integration
@@ -29,6 +29,16 @@ _SEVERITIES = {
 }
 
 
+class Asked(NamedTuple):
+    """What has to fire before an incident opens: by which route, how many alerts, or values of a label (else ""),
+    within how many seconds. A route that continues may have said it."""
+
+    route: str | None
+    wanted: int
+    label: str
+    within: int
+
+
 @dataclass(frozen=True, slots=True)
 class Destination:
     """What was decided of an alert, and the key by which its incident is found: "" for the Alertmanager group's own."""
@@ -44,27 +54,36 @@ class Destination:
         seconds = self.decision.said.get(name)
         return None if seconds is None else timedelta(seconds=seconds)
 
-    def is_met(self, of_late: Sequence[Mapping[str, str]]) -> bool:
-        """Whether alerts with these labels are as many as the route asks for, or have so many values of its label."""
-        wanted = int(self.decision.said.get("threshold") or 1)
-        if wanted <= 1:
-            return True
-        if label := self.decision.said.get("threshold_label"):
-            return len({labels.get(label, "") for labels in of_late}) >= wanted
-        return len(of_late) >= wanted
+    @property
+    def asks(self) -> Asked:
+        said = self.decision.said
+        wanted, within = int(said.get("threshold") or 1), int(said.get("threshold_within") or 0)
+        return Asked(self.decision.route, wanted, str(said.get("threshold_label") or ""), within)
 
-    def told(self, becomes: str) -> dict[str, Any] | None:
-        """For people, and for programs: which route took it and why; None where the defaults did what they do."""
+    @property
+    def wants_several(self) -> bool:
+        """Whether one alert alone is not enough for an incident."""
+        return self.asks.wanted > 1
+
+    @property
+    def makes_count(self) -> bool:
+        """Whether an alert that goes there is an incident, not a candidate for one, nor an addition."""
+        return self.does == "open" and not self.decision.said.get("candidate")
+
+    def told(self, becomes: str, *, is_new: bool = False) -> dict[str, Any] | None:
+        """For people, and for programs: which route took it and why; None where the defaults did what they do with what
+        was never heard of, so that nothing else was told of it before."""
         decision = self.decision
-        if decision.route is None and not decision.because and becomes in ("opened", "attached"):
+        if is_new and decision.route is None and not decision.because and becomes in ("opened", "attached"):
             return None
-        return {
+        told = {
             "does": decision.does,
             "route": decision.route,
             "because": [list(each) for each in decision.because],
             "key": self.key,
             "becomes": becomes,
         }
+        return told | {"asks": list(self.asks)} if becomes == "waits" else told
 
 
 DEFAULT = Destination(Decision("open", None, {}))  # of an alert that no route takes

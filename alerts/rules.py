@@ -31,7 +31,9 @@ class Instance(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """What became of one fingerprint. `delivered` are the instances that the delivery named, as they are now;
     `overtaken` those in the database that are open no longer without having been resolved; `uncovered` one in the
-    database that was so, and would not be now: it is to fire soon, as `lapse` does."""
+    database that was so, and would not be now: it is to fire soon, as `lapse` does; `confirmed` the one in the database
+    that is open and was not named, where it was said of an earlier start that it fires: of one alert, that is its word
+    too."""
 
     delivered: list[Instance]
     overtaken: list[Instance]
@@ -39,6 +41,7 @@ class Verdict(msgspec.Struct, frozen=True):
     is_open: Instance | None
     returned_at: datetime | None = None  # since when a provisional instance was so that outlived its grace: it fires
     uncovered: Instance | None = None
+    confirmed: Instance | None = None
 
     @property
     def promoted(self) -> bool:
@@ -73,9 +76,15 @@ def judge(known: Collection[Instance], named: Sequence[Instance], *, now: dateti
                 after[new.starts_at] = replace(old, provisional_since=since)
         elif old.superseded and not is_older:
             # It is repeated: where nothing stands in its way any more, it fires.
-            after[new.starts_at] = replace(old, is_firing=True, superseded=False)
+            after[new.starts_at] = replace(old, is_firing=True, superseded=False, provisional_since=None)
             returned[new.starts_at] = new.starts_at
-    return _verdict(before, after, [new.starts_at for new in named], returned)
+    verdict = _verdict(before, after, [new.starts_at for new in named], returned)
+    still = verdict.is_open
+    if still and still.id is not None and still not in verdict.delivered:
+        replaced = zip(named, verdict.delivered, strict=True)
+        if any(new.is_firing and instance.superseded for new, instance in replaced):
+            return replace(verdict, confirmed=still)
+    return verdict
 
 
 def lapse(known: Collection[Instance], named: Sequence[Instance], *, now: datetime, grace: timedelta) -> Verdict:

@@ -9,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from alerts import heartbeats, integrations, queries, trial
+from alerts import heartbeats, imagined, integrations, queries, trial
 from alerts.models import Alert, Delivery, Heartbeat, Integration
 from common import rest
 from people.serializers import of_team
@@ -57,7 +57,8 @@ class AlertOut(rest.Output):
             return None
         because = [{"route": name, "matchers": matchers} for name, matchers in alert.routed["because"]]
         joined = {"becomes": "attached"} if alert.routed["becomes"] == "waits" and alert.incident_id else {}
-        return {**alert.routed, **joined, "because": because}
+        told = {name: value for name, value in alert.routed.items() if name != "asks"}
+        return {**told, **joined, "because": because}
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_name(self, alert: Alert) -> str | None:
@@ -80,6 +81,10 @@ class IntegrationOut(rest.Output):
     learned_interval = serializers.IntegerField(allow_null=True, help_text="The same, as it was learned.")
     stale_resolves_after = serializers.IntegerField(
         allow_null=True, help_text="Seconds after which what is not confirmed any more resolves; null: never."
+    )
+    provisional_grace = serializers.IntegerField(
+        allow_null=True,
+        help_text="Seconds that what had resolved and fires again with its old start has to stay; null: as is usual.",
     )
     token_hint = serializers.CharField(help_text="The first characters of the token.")
     old_token_hint = serializers.SerializerMethodField(help_text="Of the token before, while it goes on beside it.")
@@ -130,6 +135,7 @@ class IntegrationChange(rest.Input):
     stale_resolves_after = serializers.IntegerField(
         min_value=60, max_value=30 * 86_400, required=False, allow_null=True
     )
+    provisional_grace = serializers.IntegerField(min_value=0, max_value=3600, required=False, allow_null=True)
 
 
 class RouteShape(rest.Output):
@@ -188,19 +194,53 @@ class JudgedOut(rest.Output):
     fingerprint = serializers.CharField(source="alert.fingerprint")
     name = serializers.CharField(source="alert.name")
     does = serializers.CharField(source="destination.does")
+    becomes = serializers.ChoiceField(
+        ["opens", "joins", "waits", "ignore", "heartbeat", "ended"],
+        help_text="With the others of the payload, if nothing fired before; ended: it is resolved, and opens nothing.",
+    )
     route = serializers.CharField(source="destination.decision.route", allow_null=True)
     because = serializers.SerializerMethodField()
     key = serializers.CharField(source="destination.key", help_text="Empty: the Alertmanager group.")
-    incident: Any = serializers.SerializerMethodField(help_text="What an incident that it opens would say of itself.")
+    incident: Any = serializers.SerializerMethodField(
+        help_text="What the incident says of itself that it opens, or that opens with it; null: none does."
+    )
 
     @extend_schema_field(RouteMatch(many=True))
     def get_because(self, judged: trial.Judged) -> list[dict[str, str]]:
         because = judged.destination.decision.because
         return [{"route": name, "matchers": matchers} for name, matchers in because]
 
-    @extend_schema_field({"type": "object", "additionalProperties": True})
-    def get_incident(self, judged: trial.Judged) -> dict[str, Any]:
-        return dict(judged.fields)
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": True})
+    def get_incident(self, judged: trial.Judged) -> dict[str, Any] | None:
+        return None if judged.fields is None else dict(judged.fields)
+
+
+class NeedOut(rest.Output):
+    """What a route asks for before an incident opens, in its own words."""
+
+    route = serializers.CharField(source="asks.route", allow_null=True)
+    threshold = serializers.IntegerField(source="asks.wanted")
+    threshold_label = serializers.CharField(
+        source="asks.label", help_text="Whose values are counted; empty: every alert counts."
+    )
+    threshold_within = serializers.IntegerField(source="asks.within", help_text="Seconds.")
+    found = serializers.IntegerField(help_text="So many are in the payload.")
+
+
+class GatheredOut(rest.Output):
+    """Alerts of a payload that need the same incident."""
+
+    key = serializers.CharField(help_text="Empty: the Alertmanager group.")
+    alerts = serializers.SerializerMethodField(help_text="Their fingerprints; the first speaks for the incident.")
+    incident: Any = serializers.SerializerMethodField(help_text="What it says of itself; null: they wait.")
+    needs = NeedOut(many=True, help_text="What they wait for; empty where they only join others.")
+
+    def get_alerts(self, gathered: trial.Gathered) -> list[str]:
+        return [judged.alert.fingerprint for judged in gathered.alerts]
+
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": True})
+    def get_incident(self, gathered: trial.Gathered) -> dict[str, Any] | None:
+        return None if gathered.fields is None else dict(gathered.fields)
 
 
 class OutcomeOut(rest.Output):
@@ -209,25 +249,32 @@ class OutcomeOut(rest.Output):
     waiting = serializers.SerializerMethodField()
     heartbeats = serializers.SerializerMethodField()
 
-    def get_incidents(self, outcome: trial.Outcome) -> int:
+    def get_incidents(self, outcome: imagined.Outcome) -> int:
         return len(outcome.incidents)
 
-    def get_ignored(self, outcome: trial.Outcome) -> int:
+    def get_ignored(self, outcome: imagined.Outcome) -> int:
         return len(outcome.ignored)
 
-    def get_waiting(self, outcome: trial.Outcome) -> int:
+    def get_waiting(self, outcome: imagined.Outcome) -> int:
         return len(outcome.waiting)
 
-    def get_heartbeats(self, outcome: trial.Outcome) -> int:
+    def get_heartbeats(self, outcome: imagined.Outcome) -> int:
         return len(outcome.heartbeats)
 
 
 class TrialOut(rest.Output):
-    """Of a payload, `judged`; else what the routes make of what was delivered, beside those that there are."""
+    """Of a payload, `judged` and `incidents`; else what the routes make of what was delivered, beside those that there
+    are."""
+
+    OF_PAYLOAD = ("judged", "incidents")
+    OF_DELIVERIES = ("deliveries", "since", "until", "left_out", "alerts", "present", "tried")
 
     judged = JudgedOut(many=True, allow_null=True)
-    deliveries = serializers.IntegerField(allow_null=True)
-    since = rest.Instant(allow_null=True)
+    incidents = GatheredOut(many=True, allow_null=True)
+    deliveries = serializers.IntegerField(allow_null=True, help_text="The newest of those whose text is kept.")
+    since = rest.Instant(allow_null=True, help_text="When the first of them came.")
+    until = rest.Instant(allow_null=True, help_text="When the last of them came.")
+    left_out = serializers.IntegerField(allow_null=True, help_text="Older ones, for which there was no time.")
     alerts = serializers.IntegerField(allow_null=True, help_text="That fired.")
     present = OutcomeOut(allow_null=True)
     tried = OutcomeOut(allow_null=True)
@@ -242,15 +289,18 @@ class HeartbeatOut(rest.Output):
     labels = serializers.DictField(child=serializers.CharField())
     heard_at = rest.Instant()
     missed_at = rest.Instant(allow_null=True)
-    interval = serializers.SerializerMethodField(help_text="Seconds between two, as set or learned.")
+    interval = serializers.SerializerMethodField(
+        help_text="Seconds between two, as set or learned; null while neither is known."
+    )
     incident = serializers.IntegerField(source="incident.number", default=None, allow_null=True)
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_name(self, heartbeat: Heartbeat) -> str | None:
         return heartbeat.name or None
 
-    def get_interval(self, heartbeat: Heartbeat) -> int:
-        return round(heartbeats.pace(heartbeat))
+    def get_interval(self, heartbeat: Heartbeat) -> int | None:
+        seconds = heartbeats.pace(heartbeat)
+        return None if seconds is None else round(seconds)
 
 
 class IntegrationRotate(rest.Input):

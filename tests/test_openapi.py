@@ -31,7 +31,6 @@ from schemathesis.core.transport import Response
 from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.specs.openapi import checks
 
-from alerts import integrations
 from alerts.models import Delivery
 from incidents import responding
 from people.access import matrix
@@ -138,7 +137,6 @@ def known(payments: Team, alice: User, victor: User) -> dict[str, Any]:
 
 @pytest.fixture
 def secret(admin: User) -> str:
-    integrations.forget()
     return make.token(admin, ["read", "write", "admin"])[1]
 
 

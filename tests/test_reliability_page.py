@@ -44,6 +44,24 @@ def test_a_row_tells_its_conditions_its_counts_and_what_was_lost() -> None:
     assert (lost, seconds, commit) == ("3", "18", "abc1234")
 
 
+def test_the_parts_of_a_proof_are_one_row() -> None:
+    parts: list[dict[str, Any]] = [
+        {"id": "alert-life", "db": db, "seed": seed, "steps_of_a_run": 50, "runs": runs, "seconds": 100.4}
+        | {"commit": commit, "started": f"2026-11-2{seed}T00:00:00+00:00"}
+        for db, seed, runs, commit in (
+            ("sqlite", 2, 1_010, "bbb2222"),
+            ("sqlite", 1, 1_000, "aaa1111"),
+            ("sqlite", 3, 1_001, "bbb2222"),
+            ("postgresql", 1, 1_003, "aaa1111"),
+        )
+    ]
+
+    [*_, sqlite, postgresql] = reliability_page.table(parts).splitlines()
+
+    assert "| SQLite | parts 3, steps of a run 50, runs 3,011 |  | 301 | aaa1111, bbb2222 |" in sqlite
+    assert "| PostgreSQL | parts 1, steps of a run 50, runs 1,003 |  | 100 | aaa1111 |" in postgresql
+
+
 def test_every_proof_that_is_written_down_is_explained() -> None:
     """Also those of which there is no evidence yet."""
     texts = [path.read_text() for path in (ROOT / "tests").rglob("test_*.py")]

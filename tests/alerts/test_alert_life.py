@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.slow]
 
 SEED = 20_262
 # Parts that may run side by side, the runs of each, and the steps of a run.
-PARTS, RUNS, STEPS = (10, 1_000, 50) if evidence.is_wanted() else (1, 250, 20)
+PARTS, RUNS, STEPS = (10, 1_000, 50) if evidence.is_wanted() else (1, 500, 20)
 
 GRACE = timedelta(seconds=settings.ENV.provisional_grace)
 REFUSALS = (lifecycle.NotAllowed, lifecycle.AnotherIsOpen)
@@ -401,7 +401,7 @@ def test_whatever_happens_to_alerts_what_is_kept_agrees_with_the_model(bob: User
         manager = bob
         done = Counter[str]()
 
-    with evidence.of("alert-life", seed=SEED + part, runs=RUNS, steps_of_a_run=STEPS) as row:
+    with evidence.of("alert-life", seed=SEED + part, steps_of_a_run=STEPS) as row:
         run_state_machine_as_test(
             seed(SEED + part)(Life),
             settings=hypothesis_settings(

@@ -91,8 +91,10 @@ def test_an_integration_tells_its_token_once_and_how_to_use_it(api: Api, admin: 
     assert made.status_code == 201
     integration = made.json()
     assert (integration["slug"], integration["name"], integration["kind"]) == ("staging", "Staging", "alertmanager")
-    receiver = yaml.safe_load(integration["receiver_yaml"])["receivers"][0]["webhook_configs"][0]
+    pasted = yaml.safe_load(integration["receiver_yaml"])
+    receiver = pasted["receivers"][0]["webhook_configs"][0]
     assert receiver["http_config"]["authorization"]["credentials"] == integration["token"]
+    assert pasted["route"]["routes"] == [{"matchers": ['alertname="Watchdog"'], "repeat_interval": "5m"}]
     shown = asking.get("/api/v1/integrations/staging/").json()
     assert integration["token"] not in str(shown)
     assert _deliver(client, integration["token"]) == 200

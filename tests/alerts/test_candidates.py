@@ -20,7 +20,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def candidate() -> Incident:
-    integrations.forget()
     source, _ = make.integration()
     integrations.set_routes(source, [{"name": "maybe", "candidate": True}], by=make.SYSTEM, now=NOW)
     ingest.receive(source, make.alertmanager_body(), now=NOW)

@@ -125,3 +125,30 @@ def test_the_list_costs_the_same_however_many_there_are(source: Integration, adm
         make.fired(source, make.alert(make.unique("Alert")), group=make.unique("group"))
 
     assert grows(admin, ["/settings/deliveries/"], add) == []
+
+
+def test_how_much_was_cut_off_is_told_of_each_delivery(source: Integration, admin: User) -> None:
+    receipts = [
+        ingest.receive(
+            source, make.alertmanager_body(make.alert(), truncatedAlerts=cut), now=NOW + timedelta(minutes=n)
+        )
+        for n, cut in enumerate((7, 1, 0))
+    ]
+
+    shown = [page(admin, f"/settings/deliveries/{receipt.delivery}/") for receipt in receipts]
+
+    assert "Alertmanager cut 7 alerts off this delivery." in shown[0]
+    assert "Alertmanager cut 1 alert off this delivery." in shown[1]
+    assert "Alertmanager cut" not in shown[2]
+
+
+def test_what_alertmanager_does_with_what_was_refused_is_told_as_it_is(source: Integration, admin: User) -> None:
+    delivery = refused(source, b"not json")
+    told = page(admin, address(delivery))
+    Delivery.objects.filter(pk=delivery.pk).update(status=202)
+
+    told_of_kept = page(admin, address(delivery))
+
+    assert "sends its group again at the next group interval" in told
+    assert "gives up" not in told
+    assert "answered as kept" in told_of_kept

@@ -11,7 +11,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from alerts import fanout, ingest, integrations, payload, replay, routing
+from alerts import fanout, ingest, payload, replay
 from alerts.models import Alert, Delivery, FanOut, Integration
 from common import work
 from incidents import lifecycle, timeline
@@ -32,8 +32,6 @@ class Killed(BaseException):
 
 @pytest.fixture
 def source(payments: Any) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 

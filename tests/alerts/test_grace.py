@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from alerts import grace, ingest, integrations, routing
+from alerts import grace, ingest
 from alerts.models import Alert, Integration
 from incidents import lifecycle, timeline
 from incidents.models import Incident
@@ -21,8 +21,6 @@ GRACE = settings.ENV.provisional_grace / 60  # minutes
 
 @pytest.fixture
 def source(payments: Any) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 
@@ -186,3 +184,25 @@ def test_what_turns_out_not_to_be_covered_fires_soon(source: Integration) -> Non
     assert alert.incident is not None
     assert alert.incident.is_open
     assert grace.end(now=later(44)) == 0
+
+
+def test_an_integration_may_have_a_grace_of_its_own(source: Integration) -> None:
+    Integration.objects.filter(pk=source.pk).update(provisional_grace=600)
+    source.refresh_from_db()
+    returned(source, "A")
+
+    deliver(source, make.alert("A"), minute=11)
+    assert grace.end(now=later(11.9)) == 0
+    assert not Alert.objects.firing().exists()
+    assert grace.end(now=later(12)) == 1
+
+    assert Alert.objects.firing().count() == 1
+
+
+def test_without_any_grace_what_returns_fires_at_once(source: Integration) -> None:
+    Integration.objects.filter(pk=source.pk).update(provisional_grace=0)
+    source.refresh_from_db()
+
+    returned(source, "A")
+
+    assert Alert.objects.firing().count() == 1

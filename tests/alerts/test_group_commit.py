@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from itertools import zip_longest
 from typing import Any
@@ -314,6 +316,39 @@ def test_a_row_that_is_locked_holds_up_only_who_needs_it() -> None:
             assert not any(each.done() for each in locked)
         assert [each.result(3).counts["opened"] for each in locked] == [1, 1]
     commits.end()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time locks no rows")
+def test_two_commits_that_overlap_do_not_wait_in_a_circle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what the one repeats the other brings news, and the other way round: repeats are written before."""
+    source, _ = make.integration()
+    together(parcel(source, make.alert("A"), group="a"), parcel(source, make.alert("B"), group="b"))
+    worse: dict[str, Any] = {"annotations": {"summary": "Worse"}}
+    sides = [
+        [parcel(source, make.alert("A"), group="a"), parcel(source, make.alert("B", **worse), group="c")],
+        [parcel(source, make.alert("B"), group="b"), parcel(source, make.alert("A", **worse), group="d")],
+    ]
+    hear_again, both = ingest._hear_again, threading.Barrier(2)
+
+    def meet(*args: Any) -> None:
+        hear_again(*args)
+        with suppress(threading.BrokenBarrierError):  # the other one waits for a lock, or has met us before
+            both.wait(0.5)
+
+    def take_in(side: list[Parcel]) -> list[Receipt]:
+        try:
+            return together(*side)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(ingest, "_hear_again", meet)
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(take_in, sides))
+
+    assert [receipt.counts["changed"] for receipts in told for receipt in receipts].count(1) >= 2
+    assert Delivery.objects.count() == 6
+    assert Incident.objects.count() == 2
 
 
 @pytest.mark.django_db(transaction=True)

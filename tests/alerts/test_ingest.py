@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from alerts import ingest, integrations, payload, routing, upsert
+from alerts import ingest, payload, staleness, upsert
 from alerts.models import Alert, Delivery, Group, Integration, RawBody
-from incidents import lifecycle
+from incidents import lifecycle, quiet, reading, wording
 from incidents.models import Entry, Incident
 from slos import definitions
 from tests import make
@@ -25,8 +25,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def source(payments: Any) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 
@@ -459,3 +457,52 @@ def test_what_turns_out_not_to_be_covered_fires_again_when_it_is_repeated(source
     alert = Alert.objects.get(starts_at=later(29))
     assert (alert.status, alert.superseded, alert.incident) == ("firing", False, only())
     assert kinds(only())[-1] == "alerts_fired"
+
+
+def test_the_end_of_one_instance_and_the_start_of_the_next_may_come_together(source: Integration) -> None:
+    deliver(source, make.alert("A"))
+    ended = make.alert("A", status="resolved", ends_at=later(1))
+    deliver(source, make.alert("A", starts_at=later(2)), ended, minute=3)
+
+    assert list(Alert.objects.order_by("starts_at").values_list("status", flat=True)) == ["resolved", "firing"]
+
+
+def test_nothing_is_quiet_while_alertmanager_leaves_alerts_out(source: Integration) -> None:
+    seen = make.alert("Seen")
+    over = {**seen, "status": "resolved", "endsAt": later(1).isoformat()}
+    deliver(source, seen, truncatedAlerts=7)
+    deliver(source, over, minute=1, truncatedAlerts=7)
+
+    entry = only().entries.get(kind=Entry.Kind.ALL_CLEAR)
+    assert entry.data == {"cut_off": True}
+    assert str(wording.sentence(entry)).startswith("Not quite clear")
+    assert reading._mark(entry) != "green"
+    assert not quiet.resolve_quiet(now=later(60))
+    assert only().is_open
+    deliver(source, over, minute=61)
+    assert quiet.resolve_quiet(now=later(61))
+
+
+def test_what_was_left_out_of_a_group_that_is_silent_is_waited_for_no_more(source: Integration) -> None:
+    seen = make.alert("Seen")
+    deliver(source, seen, truncatedAlerts=7)
+    deliver(source, {**seen, "status": "resolved", "endsAt": later(1).isoformat()}, minute=1, truncatedAlerts=7)
+    staleness.look(now=later(60))
+    assert not quiet.resolve_quiet(now=later(60))
+
+    staleness.look(now=later(60 * 9))
+
+    assert quiet.resolve_quiet(now=later(60 * 9))
+
+
+def test_what_is_left_out_later_disturbs_the_quiet(source: Integration) -> None:
+    seen = make.alert("Seen")
+    over = {**seen, "status": "resolved", "endsAt": later(1).isoformat()}
+    deliver(source, seen)
+    deliver(source, over, minute=1)
+    deliver(source, over, minute=2, truncatedAlerts=7)
+    assert not quiet.resolve_quiet(now=later(60))
+
+    deliver(source, over, minute=61)
+
+    assert quiet.resolve_quiet(now=later(67))

@@ -97,3 +97,12 @@ def test_the_pages_cost_the_same_however_much_came(admin: User) -> None:
         make.fired(integration, make.alert(name), group=name)
 
     assert grows(admin, ["/settings/integrations/", "/settings/integrations/production/"], add) == []
+
+
+def test_what_becomes_of_what_comes_with_a_token_that_stopped_is_told_as_it_is(admin: User) -> None:
+    make.integration("Production")
+
+    shown = " ".join(signed_in(admin).get("/settings/integrations/production/").content.decode().split())
+
+    assert "Alertmanager sends it again no sooner than at the next group interval" in shown
+    assert "does not send it again" not in shown

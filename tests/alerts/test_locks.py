@@ -51,6 +51,7 @@ ROUTES: list[dict[str, Any]] = [
         "correlate": "labels",
         "correlate_labels": ["severity"],
     },
+    {"name": "three", "matchers": 'alertname=~"Alert0[89]|Alert10"', "threshold": 3, "threshold_within": 600},
 ]
 
 REFUSALS = (lifecycle.NotAllowed, lifecycle.AnotherIsOpen, Invalid, ingest.Contended)

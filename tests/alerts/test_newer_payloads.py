@@ -28,7 +28,6 @@ def post(client: Client, token: str, name: str, path: str = "/webhooks/alertmana
 
 @pytest.mark.parametrize("name", ALERTMANAGER)
 def test_each_is_taken_in_whole(client: Client, name: str) -> None:
-    integrations.forget()
     _, token = make.integration()
 
     assert post(client, token, name) == 200
@@ -38,7 +37,6 @@ def test_each_is_taken_in_whole(client: Client, name: str) -> None:
 
 
 def test_names_of_labels_may_be_any_text(client: Client) -> None:
-    integrations.forget()
     _, token = make.integration()
 
     post(client, token, "alertmanager-0.28-utf8-names")
@@ -47,7 +45,6 @@ def test_names_of_labels_may_be_any_text(client: Client) -> None:
 
 
 def test_grafana_fires_and_resolves_at_an_address_of_its_own(client: Client) -> None:
-    integrations.forget()
     _, token = make.integration(kind="grafana")
 
     assert post(client, token, "grafana-firing", "/webhooks/grafana/") == 200
@@ -68,7 +65,6 @@ def test_grafana_fires_and_resolves_at_an_address_of_its_own(client: Client) -> 
 
 
 def test_each_kind_refuses_the_form_of_the_other(client: Client) -> None:
-    integrations.forget()
     _, alertmanagers = make.integration("A")
     _, grafanas = make.integration("G", kind="grafana")
 
@@ -82,7 +78,6 @@ def test_each_kind_refuses_the_form_of_the_other(client: Client) -> None:
 
 
 def test_one_bad_alert_of_grafana_is_put_aside_and_the_others_are_taken(client: Client) -> None:
-    integrations.forget()
     _, token = make.integration(kind="grafana")
     body = (FOLDER / "grafana-firing.json").read_text().replace('"alerts": [', '"alerts": [{"status": "odd"},')
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from alerts import deliveries, ingest, integrations, retention, routing
+from alerts import deliveries, ingest, retention
 from alerts.models import Delivery, FanOut, Integration, RawBody
 from incidents.models import Incident
 from tests import make
@@ -27,8 +27,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def source(db: None) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration()[0]
 
 
@@ -186,8 +184,6 @@ def comes_again(source: Integration, body: bytes, has_kept: threading.Event, go_
 def test_no_delivery_loses_the_text_that_it_shares_with_one_being_cleaned_up(
     other: ThreadPoolExecutor, cleans_first: bool
 ) -> None:
-    integrations.forget()
-    routing.forget()
     source, _ = make.integration()
     old = deliver(source, "Same", day(0))
     assert old.raw is not None
@@ -215,8 +211,6 @@ def test_no_delivery_loses_the_text_that_it_shares_with_one_being_cleaned_up(
 
 @pytest.mark.django_db(transaction=True)
 def test_deliveries_and_clean_ups_at_once_leave_every_text_where_it_is_referred_to() -> None:
-    integrations.forget()
-    routing.forget()
     source, _ = make.integration()
     long_ago = timezone.now() - timedelta(days=40)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from alerts import ingest, integrations, replay, routing
-from alerts.models import Alert, Delivery, Integration
+from alerts import ingest, integrations, replay
+from alerts.models import Alert, Delivery, Heartbeat, Integration
 from incidents.models import Incident
 from people.models import AuditEvent, Team, User
 from tests import make
@@ -24,8 +24,6 @@ LIST = "/settings/integrations/production/routes/"
 
 @pytest.fixture
 def source(payments: Team) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 
@@ -172,6 +170,19 @@ def test_programs_try_routes_on_deliveries_and_on_a_payload(api: Api, admin: Use
     assert refused.status_code == 400
 
 
+def test_a_trial_takes_no_watchdog_by_what_fits_every_alert(source: Integration) -> None:
+    from alerts import routes, trial
+
+    deliver(source, make.alert("Watchdog"), make.alert("A"))
+
+    found = trial.of_deliveries(source, routes.Table(routes.read([{"name": "all"}])), now=NOW)
+    named = [{"name": "it", "matchers": "alertname=Watchdog"}, {"name": "all"}]
+    by_name = trial.of_deliveries(source, routes.Table(routes.read(named)), now=NOW)
+
+    assert [len(found.tried.heartbeats), len(found.tried.incidents[0].alerts)] == [1, 1]
+    assert [len(by_name.tried.heartbeats), len(by_name.tried.incidents[0].alerts)] == [0, 2]
+
+
 def test_a_trial_counts_resolves_reopens_and_thresholds_as_the_door_does(source: Integration) -> None:
     from alerts import routes, trial
 
@@ -188,9 +199,9 @@ def test_a_trial_counts_resolves_reopens_and_thresholds_as_the_door_does(source:
     assert alert["status"] == "firing"
 
     table = routes.Table(routes.read([{"name": "long", "reopen_window": 7200}]))
-    found = trial.of_deliveries(source, table)
+    found = trial.of_deliveries(source, table, now=NOW)
     never = trial.of_deliveries(
-        source, routes.Table(routes.read([{"name": "n", "threshold": 2, "threshold_within": 60}]))
+        source, routes.Table(routes.read([{"name": "n", "threshold": 2, "threshold_within": 60}])), now=NOW
     )
 
     assert (len(found.present.incidents), len(found.tried.incidents)) == (3, 1)
@@ -242,8 +253,14 @@ def test_a_heartbeat_is_shown_and_can_be_expected_no_more(
 ) -> None:
     deliver(source, make.alert("Watchdog"))
     shown = api(admin).get("/api/v1/heartbeats/").json()["results"]
-    assert (shown[0]["name"], shown[0]["interval"], shown[0]["incident"]) == ("Watchdog", 300, None)
-    assert "Watchdog" in browser.get("/settings/integrations/production/").content.decode()
+    assert (shown[0]["name"], shown[0]["interval"], shown[0]["incident"]) == ("Watchdog", None, None)
+    page = browser.get("/settings/integrations/production/").content.decode()
+    assert "Watchdog" in page
+    assert "how often it comes is not known yet" in page
+
+    Heartbeat.objects.update(heard_every=300)
+    assert api(admin).get("/api/v1/heartbeats/").json()["results"][0]["interval"] == 300
+    assert "expected every" in browser.get("/settings/integrations/production/").content.decode()
 
     browser.post(f"/settings/heartbeats/{source.heartbeats.get().pk}/remove/")
 
@@ -286,9 +303,10 @@ def test_intervals_are_set_on_the_page_in_minutes(browser: Client, source: Integ
             "team": source.team_id,
             "repeat_interval": "30",
             "stale_resolves_after": "",
+            "provisional_grace": "0.5",
             "version": "1",
         },
     )
 
     source.refresh_from_db()
-    assert (source.repeat_interval, source.stale_resolves_after) == (1800, None)
+    assert (source.repeat_interval, source.stale_resolves_after, source.provisional_grace) == (1800, None, 30)

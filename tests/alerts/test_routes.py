@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from alerts import ingest, integrations, routes, routing
+from alerts import ingest, integrations, routes, routing, waiters
 from alerts.models import Alert, Integration
 from alerts.payload import Alert as Sent
+from alerts.plans import Plan
 from common.errors import Invalid
 from incidents import lifecycle, quiet
-from incidents.models import Entry, Incident
+from incidents.models import Counter, Entry, Incident
 from people.models import Team
 from tests import make
 from tests.make import NOW
@@ -22,8 +27,6 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def source(payments: Team) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration(team=payments)[0]
 
 
@@ -109,6 +112,50 @@ def test_where_no_route_fits_the_defaults_decide() -> None:
 
     assert table.decide(sent()).does == "open"
     assert table.decide(sent("Watchdog")).does == "heartbeat"
+
+
+@pytest.mark.parametrize(
+    ("matchers", "does", "becomes"),
+    [
+        ("", "open", "heartbeat"),
+        ("", "ignore", "heartbeat"),
+        ("severity=none", "ignore", "heartbeat"),
+        ('alertname!="InfoInhibitor"', "open", "heartbeat"),
+        ('alertname=~".*"', "open", "heartbeat"),
+        ("alertname=Watchdog", "open", "open"),
+        ('alertname=~"Watchdog|DeadMansSwitch", severity=none', "ignore", "ignore"),
+        ("severity=none", "heartbeat", "heartbeat"),
+    ],
+)
+def test_a_route_takes_a_watchdog_where_it_names_it(matchers: str, does: str, becomes: str) -> None:
+    table = routes.Table(routes.read([{"name": "a", "matchers": matchers, "does": does, "title": "t"}]))
+
+    decision = table.decide(sent("Watchdog", severity="none"))
+
+    assert decision.does == becomes
+    takes = does == becomes
+    assert (decision.route, list(decision.because)) == (("a", [("a", matchers)]) if takes else (None, []))
+    assert decision.said == ({"title": "t"} if takes else {})
+    assert table.decide(sent("AnyOther", severity="none")).route == (None if "Watchdog" in matchers else "a")
+
+
+def test_a_watchdog_goes_on_to_the_route_that_names_it_and_hears_what_continues() -> None:
+    table = routes.Table(
+        routes.read(
+            [
+                {"name": "says", "continue": True, "heartbeat_interval": 60},
+                {"name": "all", "does": "open"},
+                {"name": "it", "matchers": "alertname=Watchdog, severity=none", "does": "ignore"},
+            ]
+        )
+    )
+
+    assert table.decide(sent("Watchdog", severity="none")).route == "it"
+    decision = table.decide(sent("Watchdog"))
+
+    assert (decision.does, decision.route) == ("heartbeat", None)
+    assert (decision.said, list(decision.because)) == ({"heartbeat_interval": 60}, [("says", "")])
+    assert table.decide(sent()).route == "all"
 
 
 @pytest.mark.parametrize(
@@ -434,3 +481,266 @@ def test_a_start_that_moves_stays_without_an_incident_where_it_had_none(source: 
 
     assert not Incident.objects.exists()
     assert Alert.objects.get(status="firing").routed is not None
+
+
+LOW, HIGH = "0" * 16, "f" * 16  # fingerprints, in whose order alerts are looked at
+
+
+def test_a_threshold_holds_back_nothing_that_has_none(source: Integration) -> None:
+    source = routed(source, {"matchers": "severity=warning", "threshold": 5, "threshold_within": 600})
+    held = {**alert("Slow", severity="warning"), "fingerprint": LOW}
+
+    deliver(source, held)
+    assert becomes() == "waits"
+    deliver(source, held, {**alert("Down", severity="critical"), "fingerprint": HIGH}, minute=1)
+
+    assert only().alerts.count() == 2
+    assert only().severity == "sev2"
+    assert only().is_news
+
+
+def test_each_route_counts_towards_its_own_threshold(source: Integration) -> None:
+    three = {"threshold": 3, "threshold_within": 600}
+    source = routed(source, {"matchers": "tier=web", **three}, {"matchers": "tier=db", **three}, {"does": "attach"})
+    two_of_each = [alert("W1", tier="web"), alert("W2", tier="web"), alert("D1", tier="db"), alert("D2", tier="db")]
+
+    deliver(source, *two_of_each, alert("X"))
+    deliver(source, *two_of_each, alert("X"), minute=1)
+    assert not Incident.objects.exists()
+    deliver(source, *two_of_each, alert("X"), alert("D3", minute=2, tier="db"), minute=2)
+
+    assert only().alerts.count() == 6
+
+
+def test_what_waits_by_another_route_does_not_count(source: Integration) -> None:
+    three = {"threshold": 3, "threshold_within": 600, "correlate": "labels", "correlate_labels": ["app"]}
+    source = routed(source, {"matchers": "tier=web", **three}, {"matchers": "tier=db", **three})
+    deliver(source, alert("W1", tier="web", app="x"), alert("W2", tier="web", app="x"), group="web")
+
+    deliver(source, alert("D1", tier="db", app="x"), group="db")
+    assert not Incident.objects.exists()
+    deliver(source, alert("W3", tier="web", app="x"), group="more")
+
+    assert only().alerts.count() == 4
+
+
+def test_what_only_waited_does_not_say_when_it_began(source: Integration) -> None:
+    source = routed(
+        source,
+        {"matchers": "severity=info", "does": "attach", "correlate": "labels", "correlate_labels": ["app"]},
+        {"correlate": "labels", "correlate_labels": ["app"]},
+    )
+    deliver(source, alert("LicenceExpires", app="web", severity="info"), group="info")
+
+    deliver(source, alert("Down", minute=5000, app="web"), minute=5000)
+
+    assert only().alerts.count() == 2
+    assert only().started_at == later(5000)
+
+
+def test_what_counts_makes_a_candidate_count_that_it_joins(source: Integration) -> None:
+    per_service = {"correlate": "labels", "correlate_labels": ["app"]}
+    source = routed(
+        source,
+        {"matchers": "alertname=Drift", "candidate": True, **per_service},
+        {"matchers": "severity=info", "does": "attach", **per_service},
+        per_service,
+    )
+    deliver(source, alert("Drift", app="web"), group="drift")
+    Incident.objects.update(is_news=False)
+    deliver(source, alert("Drift", app="web"), alert("Drift", app="web", pod="b"), group="drift", minute=1)
+    deliver(source, alert("Licence", app="web", severity="info"), group="info", minute=1)
+    assert only().is_candidate
+    assert not only().is_news
+
+    deliver(source, alert("Down", minute=2, app="web"), group="down", minute=2)
+
+    assert not only().is_candidate
+    assert only().is_news
+    assert only().entries.get(kind=Entry.Kind.FIELD_CHANGED).data == {
+        "field": "is_candidate",
+        "from": True,
+        "to": False,
+    }
+
+
+def test_where_several_open_it_together_what_counts_speaks_for_it(source: Integration) -> None:
+    source = routed(
+        source, {"matchers": "alertname=Drift", "candidate": True, "title": "A drift"}, {"title": "It is down"}
+    )
+
+    deliver(source, {**alert("Drift"), "fingerprint": LOW}, {**alert("Down"), "fingerprint": HIGH})
+
+    assert (only().title, only().is_candidate) == ("It is down", False)
+
+
+@pytest.mark.parametrize("policy", ["any", "first", "all"])
+def test_the_end_of_what_is_ignored_says_nothing_of_the_others(source: Integration, policy: str) -> None:
+    source = routed(source, {"matchers": "env=dev", "does": "ignore"}, {"resolve": policy})
+    mine, other = {**alert("A"), "fingerprint": HIGH}, {**alert("A", env="dev"), "fingerprint": LOW}
+    deliver(source, mine, other)
+
+    deliver(source, mine, ended(other, 1), minute=1)
+    deliver(source, mine, ended({**alert("Unheard", env="dev"), "fingerprint": "1" * 16}, 1), minute=1)
+
+    assert set(only().entries.values_list("kind", flat=True)) == {"opened", "alerts_fired"}
+    assert only().alerts.count() == 1
+    assert {row.routed["becomes"] for row in Alert.objects.filter(incident=None) if row.routed} == {"ignore"}
+
+
+def test_the_first_alert_is_the_one_that_opened_it_whichever_of_its_starts_ends(source: Integration) -> None:
+    source = routed(
+        source,
+        {"matchers": "severity=info", "does": "attach"},
+        {"resolve": "first", "quiet_period": 60},
+    )
+    deliver(source, alert("Info", severity="info"))
+    first, second = alert("A", minute=1), alert("B", minute=2)
+    deliver(source, alert("Info", severity="info"), first, minute=1)
+    deliver(source, first, second, minute=2)
+    deliver(source, alert("A", minute=3), second, minute=3)
+
+    deliver(source, ended(alert("Info", severity="info"), 4), second, minute=4)
+    assert not only().entries.filter(kind=Entry.Kind.ALL_CLEAR).exists()
+    deliver(source, ended(alert("A", minute=3), 5), second, minute=5)
+
+    assert only().entries.get(kind=Entry.Kind.ALL_CLEAR).data == {"policy": "first"}
+
+
+def test_what_attaches_opens_nothing_again(source: Integration) -> None:
+    source = routed(source, {"matchers": "severity=info", "does": "attach"}, {})
+    deliver(source, alert("Down"))
+    lifecycle.move(only(), Incident.Status.RESOLVED, by=make.SYSTEM, now=later(1))
+
+    deliver(source, alert("Licence", minute=2, severity="info"), minute=2)
+
+    assert only().status == Incident.Status.RESOLVED
+    assert Alert.objects.get(name="Licence").waits_for
+
+
+def test_an_incident_opens_again_when_the_threshold_is_met_again(source: Integration) -> None:
+    source = routed(source, {"threshold": 2, "threshold_within": 600})
+    deliver(source, alert("A"), alert("B"))
+    lifecycle.move(only(), Incident.Status.RESOLVED, by=make.SYSTEM, now=later(1))
+    Incident.objects.update(is_news=False)
+
+    deliver(source, alert("C", minute=2), minute=2)
+    assert only().status == Incident.Status.RESOLVED
+    deliver(source, alert("C", minute=2), alert("D", minute=3), minute=3)
+
+    assert only().status == Incident.Status.TRIGGERED
+    assert only().is_news
+    assert only().alerts.count() == 4
+
+
+def test_what_routes_said_before_is_not_said_of_what_the_defaults_do_now(source: Integration) -> None:
+    ignoring = routed(source, {"matchers": "env=dev", "does": "ignore"})
+    deliver(ignoring, alert("A", env="dev"))
+
+    deliver(routed(source), alert("A", env="dev"), minute=1)
+
+    assert only().alerts.count() == 1
+    assert becomes() == "opened"
+
+
+def test_a_threshold_that_a_route_adds_counts_for_those_alone_that_it_fits(source: Integration) -> None:
+    adding = {"matchers": "severity=info", "continue": True, "threshold": 10, "threshold_within": 3600}
+    source = routed(source, adding, {"title": "all"})
+    info, critical = alert("Info", severity="info"), alert("Down", severity="critical")
+
+    deliver(source, {**info, "fingerprint": LOW})
+    assert becomes() == "waits"
+    deliver(source, {**info, "fingerprint": LOW}, {**critical, "fingerprint": HIGH}, minute=1)
+
+    assert only().alerts.count() == 2
+
+
+def test_what_waits_and_is_repeated_by_an_earlier_start_waits_on(source: Integration) -> None:
+    source = routed(source, {"threshold": 2, "threshold_within": 600})
+    deliver(source, alert("A", minute=1), minute=1)
+    earlier = alert("A", minute=0)
+    deliver(source, earlier, minute=2)
+    deliver(source, earlier, minute=3)
+    assert Alert.objects.get(status="firing").waits_for
+
+    deliver(source, alert("B", minute=4), group="other", minute=4)
+    deliver(source, earlier, alert("B", minute=4), minute=5)
+
+    assert set(only().alerts.values_list("name", flat=True)) == {"A", "B"}
+
+
+def test_what_is_no_longer_ignored_opens_also_when_repeated_by_an_earlier_start(source: Integration) -> None:
+    deliver(routed(source, {"does": "ignore"}), alert("A", minute=1), minute=1)
+
+    deliver(routed(source), alert("A", minute=0), minute=2)
+
+    assert only().alerts.get(status="firing").starts_at == later(1)
+
+
+def test_what_counts_makes_a_candidate_count_that_opens_with_it(source: Integration) -> None:
+    source = routed(source, {"matchers": "tier=web", "threshold": 5, "threshold_within": 600}, {"candidate": True})
+
+    deliver(source, alert("A", tier="web"), alert("B"))
+
+    assert not only().is_candidate
+
+
+def test_the_window_is_looked_at_once_however_many_alerts_there_are(source: Integration) -> None:
+    source = routed(source, {"window": 60})
+    deliver(source, alert("A"))
+
+    def statements(count: int, minute: float) -> int:
+        sent = [alert(f"{minute} {n}", minute=minute) for n in range(count)]
+        with CaptureQueriesContext(connection) as captured:
+            deliver(source, *sent, minute=minute)
+        return len(captured)
+
+    assert statements(2, 0.5) == statements(30, 1)
+    assert statements(2, 10) == statements(30, 20)
+    assert Incident.objects.count() == 3
+
+
+def test_what_waits_no_longer_when_its_row_is_locked_begins_all_anew(
+    source: Integration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = routed(source, {"threshold": 2, "threshold_within": 600})
+    deliver(source, alert("A"))
+    found, calls = waiters.of, list[int]()
+
+    def of(key: str, plan: Plan) -> Sequence[Alert]:
+        waiting = found(key, plan)
+        calls.append(len(waiting))
+        if len(calls) == 1:  # undone with what was begun upon it
+            Alert.objects.filter(name="A").update(status="resolved")
+        return waiting
+
+    monkeypatch.setattr(waiters, "of", of)
+    deliver(source, alert("B", minute=1), minute=1)
+
+    assert calls == [1, 1]
+    assert only().alerts.filter(status="firing").count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time locks no rows")
+def test_the_number_of_an_incident_is_taken_before_the_rows_of_what_waits(source: Integration) -> None:
+    """In the order in which everybody locks: another delivery of these alerts may hold the counter."""
+    source = routed(source, {"threshold": 2, "threshold_within": 600})
+    deliver(source, alert("A"))
+
+    def second() -> None:
+        try:
+            deliver(source, alert("B", minute=1), minute=1)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Counter.objects.select_for_update().get(name="incident")
+            delivered = pool.submit(second)
+            with pytest.raises(TimeoutError):
+                delivered.result(1)
+            assert Alert.objects.select_for_update(nowait=True).get(name="A").waits_for
+        delivered.result(5)
+
+    assert only().alerts.count() == 2

@@ -92,7 +92,9 @@ def test_of_two_ends_the_earlier_stands() -> None:
 
 def test_what_turns_out_not_to_be_covered_fires_when_it_is_repeated() -> None:
     for order in permutations([firing(29), resolved(0, 40), resolved(0, 20)]):
-        assert open_ones(fold([*order, firing(29)])) == [at(29)]
+        state = fold([*order, firing(29)])
+        assert open_ones(state) == [at(29)]
+        assert state[at(29)].provisional_since is None, "it fires, and waits for nothing"
 
 
 def test_of_two_ends_the_earlier_stands_also_for_what_began_between_them() -> None:
@@ -122,3 +124,4 @@ def test_the_order_of_deliveries_does_not_matter(episodes: list[tuple[int, int]]
 
     assert open_ones(state) == open_ones(expected)
     assert len(open_ones(state)) <= 1
+    assert not [instance for instance in state.values() if instance.is_firing and instance.provisional_since]

@@ -36,7 +36,8 @@ def write(
         content_hash="c",
         incident_id=None,
     )
-    return upsert.write([row], seen_at=timezone.now()).get(row.key)
+    known = set(Alert.objects.values_list("integration_id", "fingerprint", "labels_hash", "starts_at"))
+    return upsert.write([row], known, seen_at=timezone.now()).get(row.key)
 
 
 def test_resolved_is_final_but_for_a_promotion(group: Group) -> None:

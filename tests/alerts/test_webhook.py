@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpResponse
 from django.test import Client
 
-from alerts import deliveries, ingest, integrations, routing
+from alerts import deliveries, ingest, integrations
 from alerts.ingest import Receipt
 from alerts.models import Alert, Delivery, Integration, RawBody
 from incidents import lifecycle, timeline
@@ -29,8 +29,6 @@ PATH = "/webhooks/alertmanager/"
 
 @pytest.fixture
 def token(db: None) -> str:
-    integrations.forget()
-    routing.forget()
     return make.integration()[1]
 
 
@@ -204,7 +202,6 @@ def test_every_answer_carries_the_security_headers(token: str) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_answer_comes_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the answer is made, no transaction is open and another connection sees the delivery."""
-    integrations.forget()
     _, token = make.integration()
     seen: list[tuple[bool, int]] = []
 
@@ -228,8 +225,6 @@ def test_the_answer_comes_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_about_the_same_alerts_make_one_incident_and_one_instance_each() -> None:
     """Forty deliveries of the same five alerts through four groups: what several nodes, routes and retries do."""
-    integrations.forget()
-    routing.forget()
     _, token = make.integration()
     alerts = [make.alert(f"Alert{n}") for n in range(5)]
 
@@ -254,8 +249,6 @@ def test_many_at_once_about_the_same_alerts_make_one_incident_and_one_instance_e
 @pytest.mark.django_db(transaction=True)
 def test_a_delivery_waits_for_who_writes_to_its_incident(bob: Any) -> None:
     """Else both would give their entries the same place, and the delivery would have to come again."""
-    integrations.forget()
-    routing.forget()
     _, token = make.integration()
     post(make.alertmanager_body(make.alert("A")), token)
     incident = Incident.objects.get()
@@ -281,8 +274,6 @@ def test_a_delivery_waits_for_who_writes_to_its_incident(bob: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_deliveries_and_people_at_once_never_deadlock(bob: Any) -> None:
-    integrations.forget()
-    routing.forget()
     _, token = make.integration()
     post(make.alertmanager_body(make.alert("A"), make.alert("B")), token)
     incident = Incident.objects.get()
@@ -313,7 +304,6 @@ def test_deliveries_and_people_at_once_never_deadlock(bob: Any) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_of_a_delivery_is_kept_when_its_transaction_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    integrations.forget()
     _, token = make.integration()
 
     def fail(*args: Any, **kwargs: Any) -> None:

@@ -139,7 +139,9 @@ def routed(source: Integration, now: datetime) -> None:
         alert = make.alert(f"Routed{n}", labels=labels, starts_at=now - timedelta(hours=20))
         body = make.alertmanager_body(alert, group=f"routed {n}", truncatedAlerts=3)
         ingest.receive(source, body, now=now - timedelta(hours=20))
-    ingest.receive(source, make.alertmanager_body(make.alert("Watchdog"), group="dog"), now=now - timedelta(hours=2))
+    for minutes in (125, 120):
+        beat = make.alertmanager_body(make.alert("Watchdog"), group="dog")
+        ingest.receive(source, beat, now=now - timedelta(minutes=minutes))
     staleness.look(now=now - timedelta(hours=1))
     heartbeats.look(now=now - timedelta(hours=1))
 

@@ -22,7 +22,7 @@ from tests.faults import hostile
 from tests.faults.machines import Plant, Web
 
 SEED = 20_262
-REQUESTS = 200_000 if evidence.is_wanted() else 5_000
+REQUESTS = 200_000 if evidence.is_wanted() else 20_000
 SENDERS = 8
 PATIENCE = 30.0  # seconds: who hears nothing until then counts as not answered
 SLOWEST = 5.0  # seconds

@@ -1,23 +1,29 @@
 """A storm of alerts, in one notification, in many, or each alone: all of them are kept within a minute, in as many
-incidents as there are groups, and the page of the largest of these opens all the while."""
+incidents as there are groups, the page of the largest of these opens all the while, and who responds gets a handful of
+messages, the first of them soon."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from alerts.models import Alert, FanOut
 from incidents import timeline
-from incidents.models import Incident
-from people.models import User
-from tests import evidence, make
+from incidents.models import Announcement, Incident
+from notifications import methods
+from notifications.models import Message
+from people.models import Team, User
+from tests import evidence, make, providers
 from tests.faults.machines import Plant, Web
+from tests.providers import HttpProvider
 from tests.streams import of_page, of_program
 
 ALERTS = 10_000 if evidence.is_wanted() else 2_000
@@ -25,6 +31,8 @@ GROUPS = 20
 CONNECTIONS = 32
 STORED = 60.0  # seconds from the first notification to the last alert
 PAGE_DURING, PAGE_AFTER = 2.0, 1.0  # seconds
+FIRST_MESSAGE = 10.0  # seconds from the first alert
+MESSAGES = 5  # to one person, at most
 TRIES = 20  # of each notification, as Alertmanager does it: again after an answer of 5xx
 
 # How many alerts a notification has; None is all of them, which are of one group then.
@@ -59,9 +67,20 @@ class Reader(threading.Thread):
         self.join(60)
 
 
+@pytest.fixture
+def pager(alice: User, settings: Any) -> Iterator[HttpProvider]:
+    """What brings messages to Alice."""
+    settings.ENV = settings.ENV.model_copy(update={"private_networks": "127.0.0.0/8"})
+    with providers.http() as its:
+        methods.add(alice, "webhook", its.url("/in"), now=timezone.now())
+        yield its
+
+
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_storm_is_kept_and_can_be_looked_at(machines: Plant, admin: User, shape: str) -> None:
-    _, token = make.integration()
+def test_a_storm_is_kept_and_can_be_looked_at(
+    machines: Plant, admin: User, payments: Team, pager: HttpProvider, shape: str
+) -> None:
+    _, token = make.integration(team=payments)
     each = SHAPES[shape]
     groups = 1 if each is None else GROUPS
     bodies = [make.alertmanager_body(*alerts, group=f"group {n % groups}") for n, alerts in enumerate(told(each))]
@@ -69,6 +88,7 @@ def test_a_storm_is_kept_and_can_be_looked_at(machines: Plant, admin: User, shap
         web = machines.web()
         machines.engine()
         # What the storm goes on with: of each group an alert fires already.
+        first = time.time()
         for n in range(groups):
             post(web.port, token, make.alertmanager_body(make.alert(f"First{n}"), group=f"group {n}"))
         reader = Reader(web, Incident.objects.order_by("pk").values_list("number", flat=True)[0], admin)
@@ -88,6 +108,7 @@ def test_a_storm_is_kept_and_can_be_looked_at(machines: Plant, admin: User, shap
         reader.took.clear()
         for _ in range(5):
             reader.look()
+        wait_until_all_is_told()
 
         tries = [tried for _, tried, _ in answers]
         row |= {
@@ -104,6 +125,8 @@ def test_a_storm_is_kept_and_can_be_looked_at(machines: Plant, admin: User, shap
             "looks": len(during),
             "page_during_max_ms": round(1000 * max(during)),
             "page_after_max_ms": round(1000 * max(reader.took)),
+            "messages": len(pager.requests),
+            "first_message_ms": round(1000 * (min(request.at for request in pager.requests) - first)),
         }
 
     assert {status for status, _, _ in answers} == {202 if each is None else 200}
@@ -116,7 +139,24 @@ def test_a_storm_is_kept_and_can_be_looked_at(machines: Plant, admin: User, shap
     assert row["looks"] >= 2, "neither was looked at while it lasted"
     assert row["page_during_max_ms"] <= 1000 * evidence.allowed(PAGE_DURING)
     assert row["page_after_max_ms"] <= 1000 * evidence.allowed(PAGE_AFTER)
+    assert row["messages"] <= MESSAGES
+    assert row["first_message_ms"] <= 1000 * evidence.allowed(FIRST_MESSAGE)
+    assert Announcement.objects.exclude(message=None).values("incident").distinct().count() == groups
     assert [timeline.verify(incident) for incident in Incident.objects.all()] == [None] * groups
+
+
+def wait_until_all_is_told() -> None:
+    """Of what came after the first message the second one tells, some seconds later."""
+    end = time.monotonic() + 60
+    while Incident.objects.filter(is_news=True).exists() or not has_arrived(Message.objects.filter(kind="opened")):
+        assert time.monotonic() < end, "somebody was not told"
+        time.sleep(0.1)
+
+
+def has_arrived(messages: QuerySet[Message]) -> bool:
+    """All of them, with nothing that waits to become one."""
+    waits = Announcement.objects.filter(message=None).exists() or messages.filter(state="waiting").exists()
+    return not waits and messages.exists()
 
 
 def told(each: int | None) -> list[list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from tests.faults.senders import Crowd
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proof, pytest.mark.slow]
 
 SEED = 8_261
-KILLS = 1_000 if evidence.is_wanted() else 15
+KILLS = 1_000 if evidence.is_wanted() else 50
 PARENT = 6  # of so many kills one meets the parent and all its workers: else the pauses before they start again grow
 WORKERS = 2
 STOPS = 20 if evidence.is_wanted() else 3

@@ -10,7 +10,7 @@ import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from alerts import ingest, integrations, routing
+from alerts import ingest
 from alerts.models import Alert, Delivery, FanOut, Integration
 from common import work
 from common.models import ScheduledRun
@@ -28,8 +28,6 @@ PATH = "/settings/work/"
 
 @pytest.fixture
 def source(db: None) -> Integration:
-    integrations.forget()
-    routing.forget()
     return make.integration("Production EU")[0]
 
 
