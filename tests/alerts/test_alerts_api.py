@@ -9,7 +9,8 @@ import pytest
 import yaml
 from django.test import Client
 
-from alerts import ingest, integrations
+from alerts import ingest, integrations, routes
+from alerts.models import Alert, Integration
 from alerts.payload import BadPayload
 from people.models import Team, User
 from tests import make
@@ -45,6 +46,21 @@ def test_an_alert_is_shown_with_what_was_sent(api: Api, victor: User) -> None:
     }
     counted = api(victor).get(f"/api/v1/incidents/{incident.number}/").json()["alerts"]
     assert counted == {"firing": 1, "resolved": 0, "stale": 0}
+
+
+def test_what_a_route_asks_for_stays_inside(api: Api, victor: User) -> None:
+    source, _ = make.integration()
+    three = [{"name": "Three", "matchers": "severity=critical", "threshold": 3, "threshold_within": 600}]
+    Integration.objects.filter(pk=source.pk).update(routes=routes.written(routes.read(three)))
+    ingest.receive(Integration.objects.get(), make.alertmanager_body(make.alert()), now=NOW)
+    [kept] = Alert.objects.all()
+    assert kept.routed
+    assert "asks" in kept.routed
+
+    [alert] = api(victor).get("/api/v1/alerts/").json()["results"]
+
+    because = [{"route": "Three", "matchers": 'severity="critical"'}]
+    assert alert["routed"] == {"does": "open", "route": "Three", "because": because, "becomes": "waits"}
 
 
 def test_alerts_are_narrowed(api: Api, victor: User) -> None:

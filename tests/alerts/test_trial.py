@@ -363,7 +363,7 @@ def test_trying_on_deliveries_keeps_the_payload_that_was_pasted(browser: Client,
     answer = browser.post(f"{LIST}new/", typed)
 
     assert answer.status_code == 200
-    assert "would have made 1 incidents instead of 1" in words(answer)
+    assert "would have made 1 incident instead of 1" in words(answer)
     assert '{"half": "typed' in unescape(answer.content.decode())
 
 
