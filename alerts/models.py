@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from alerts.routes import Table
 from alerts.routes import table as compiled
 from common import work
+from common.constraints import UniqueWhere
 from incidents.models import Incident
 from people.actors import Actor
 from people.models import Team
@@ -313,9 +314,10 @@ class Alert(models.Model):
             models.UniqueConstraint(
                 fields=["integration", "fingerprint", "labels_hash", "starts_at"], name="one_row_per_instance"
             ),
-            models.UniqueConstraint(
+            UniqueWhere(
                 fields=["integration", "fingerprint", "labels_hash"],
-                condition=Q(status="firing"),
+                column="status",
+                value="firing",
                 name="one_open_instance_per_fingerprint",
             ),
         ]
@@ -330,8 +332,8 @@ class Alert(models.Model):
             ),
             # what waits for an incident of its key
             models.Index(fields=["waits_for"], condition=Q(waits_for__isnull=False), name="alert_waiting"),
-            # the list of alerts, newest first
-            models.Index(fields=["-starts_at", "-id"], name="alert_newest"),
+            # the list of alerts, newest first: read backwards, as an index grows with less work at its end
+            models.Index(fields=["starts_at", "id"], name="alert_newest"),
         ]
 
     def __str__(self) -> str:
