@@ -59,8 +59,13 @@ def test_what_a_route_asks_for_stays_inside(api: Api, victor: User) -> None:
 
     [alert] = api(victor).get("/api/v1/alerts/").json()["results"]
 
-    because = [{"route": "Three", "matchers": 'severity="critical"'}]
-    assert alert["routed"] == {"does": "open", "route": "Three", "because": because, "becomes": "waits"}
+    assert alert["routed"] == {
+        "does": "open",
+        "route": "Three",
+        "because": [{"route": "Three", "matchers": "severity=critical"}],
+        "key": "",
+        "becomes": "waits",
+    }
 
 
 def test_alerts_are_narrowed(api: Api, victor: User) -> None:
