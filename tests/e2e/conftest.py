@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e import crawl
 from tests.e2e.crawl import Crawl
@@ -46,6 +46,7 @@ def browser() -> Iterator[Browser]:
                 "--disable-background-networking",
             ],
         )
+        expect.set_options(timeout=20_000)  # there are slow minutes; what has to be quick is measured
         yield launched
         launched.close()
 

@@ -64,7 +64,7 @@ def test_every_process_tells_what_all_have_counted(watched: Server) -> None:
 
     _deliver(watched, times=20)
 
-    wait_for(lambda: _taken(scraped(watched)) == before + 20, 5)
+    wait_for(lambda: _taken(scraped(watched)) == before + 20, 20)
     assert {_taken(scraped(watched)) for _ in range(20)} == {before + 20}
 
 

@@ -16,7 +16,7 @@ DESK, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 def signed_in(browser: Browser, burnline: Installation, width: str = "desk", **options: object) -> BrowserContext:
     context = browser.new_context(viewport=PHONE if width == "phone" else DESK, **options)  # type: ignore[arg-type]
-    context.set_default_timeout(8000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     page.goto(f"{burnline.url}/sign-in/")
     page.get_by_label("E-mail").fill(burnline.email)

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request,
 from tests.e2e.installation import Installation, Server, found, wait_for
 
 THOUGHT = "Hold the canary at 25%"
-WITHIN = 2000  # milliseconds
+WITHIN = 4500  # milliseconds, and less than until a page asks by itself; how fast it is, a benchmark says
 METRICS_TOKEN = "known-to-prometheus"
 
 # What a tab that is put behind another sees; headless browsers show all of them.
@@ -267,7 +267,7 @@ def test_ten_tabs_of_one_browser_are_all_usable_and_hold_one_stream(tab: Tabs, b
             expect(light(page)).to_have_text("Live")
 
         assert len(open_streams) == 1
-        wait_for(lambda: streams_on_server(burnline) == 1, 5)  # those of pages that were left have to end
+        wait_for(lambda: streams_on_server(burnline) == 1, 15)  # those of pages that were left have to end
         note(burnline, url, "All of them hear it")
         for page in tabs:
             expect(timeline(page).get_by_text("All of them hear it")).to_be_visible()
@@ -288,12 +288,12 @@ def test_a_hidden_tab_hands_the_stream_on_and_the_last_one_closes_it(tab: Tabs, 
         expect(light(second)).to_have_text("Live")
 
         first.evaluate("hide(true)")
-        wait_for(lambda: settled(first) and [owner(stream) for stream in open_streams] == [second], 5)
+        wait_for(lambda: settled(first) and [owner(stream) for stream in open_streams] == [second], 15)
         note(burnline, url, "While one is hidden")
         expect(timeline(second).get_by_text("While one is hidden")).to_be_visible(timeout=WITHIN)
         second.evaluate("hide(true)")
-        wait_for(lambda: settled(first) and not open_streams, 5)
-        wait_for(lambda: streams_on_server(burnline) == 0, 5)
+        wait_for(lambda: settled(first) and not open_streams, 15)
+        wait_for(lambda: streams_on_server(burnline) == 0, 15)
         assert timeline(first).get_by_text("While one is hidden").count() == 0
 
         first.evaluate("hide(false)")
@@ -395,7 +395,7 @@ def test_where_streams_are_off_pages_ask_every_five_seconds(tab: Tabs, burnline:
 
         note(burnline, url, "Heard by asking")
 
-        expect(timeline(page).get_by_text("Heard by asking")).to_be_visible(timeout=7000)
+        expect(timeline(page).get_by_text("Heard by asking")).to_be_visible(timeout=15_000)
         assert not open_streams
 
 
