@@ -182,6 +182,8 @@ class Delivery(models.Model):
             ),
             # those whose text is kept, the oldest of which is cleaned up first
             models.Index(fields=["received_at", "id"], condition=Q(raw__isnull=False), name="delivery_with_text"),
+            # what was taken in again: else SQLite looks through all deliveries for each that comes with a new text
+            models.Index(fields=["replay_of"], name="delivery_replays"),
         ]
 
     def __str__(self) -> str:

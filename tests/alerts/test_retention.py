@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -136,6 +137,32 @@ def test_after_400_days_the_delivery_itself_goes(source: Integration) -> None:
 
     assert list(Delivery.objects.values_list("group__key", flat=True)) == ["Young"]
     assert Incident.objects.count() == 3
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite looks for rows that refer to a new one")
+def test_what_is_kept_costs_no_new_delivery_anything(source: Integration) -> None:
+    def steps() -> int:
+        """Of a hundred instructions each, that SQLite takes for a delivery that is refused."""
+        taken = 0
+
+        def count() -> int:
+            nonlocal taken
+            taken += 1
+            return 0
+
+        connection.connection.set_progress_handler(count, 100)
+        try:
+            ingest.refuse(source, b"%d" % Delivery.objects.count(), size=1, status=400, reason="no", now=NOW)
+        finally:
+            connection.connection.set_progress_handler(None, 0)
+        return taken
+
+    steps()
+    before = steps()
+    of = {"integration": source, "received_at": NOW, "outcome": "refused", "status": 400, "size": 1}
+    Delivery.objects.bulk_create(Delivery(pk=uuid.uuid4(), **of) for _ in range(2_000))
+
+    assert steps() <= before + 20
 
 
 def test_it_works_in_small_bites_and_goes_on_the_next_time(
