@@ -44,6 +44,8 @@ def test_rows_with_other_fields_or_without_the_value_are_not(other: dict[str, An
 
     alert(minute=9, **other)
 
+    assert Alert.objects.count() == 2
+
 
 def test_a_row_that_gets_the_value_is_refused_beside_one_that_has_it() -> None:
     alert()
@@ -59,9 +61,10 @@ def test_a_row_that_gets_the_value_is_refused_beside_one_that_has_it() -> None:
 def test_a_row_that_has_the_value_may_be_written_again() -> None:
     kept = alert()
 
-    Alert.objects.filter(pk=kept.pk).update(status="firing", labels_hash="x")
+    assert Alert.objects.filter(pk=kept.pk).update(status="firing", labels_hash="x") == 1
 
-    alert(minute=9)
+    assert alert(minute=8).labels_hash == "b"
+    refused()
 
 
 @on_sqlite
